@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The messages between the plugin and the backend: one JSON object a line. Standard library alone: the plugin imports it.
+
+The parent writes one `JobRequest` line on the child's stdin, later perhaps a `cancel` line; end of stdin cancels too.
+The child writes `hello` at once, `ready` when the model is loaded, then `progress` and `warning`, and ends with exactly one
+`result` or `failure`. Nothing else is ever on its stdout.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar, Union, get_type_hints
+
+PROTOCOL_VERSION = 1
+"""Raised when a message changes so that an older reader would misread it. Fields may be added without raising it."""
+
+UNITS = ("auto", "db", "power", "amplitude", "dn", "scaled")
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+class ErrorCode(str, Enum):
+    """What went wrong, for programs; the plugin owns the translated sentence for people."""
+
+    # the request
+    REQUEST_INVALID = "request_invalid"
+    PROTOCOL_MISMATCH = "protocol_mismatch"
+    # the sources
+    SOURCE_MISSING = "source_missing"
+    SOURCE_NOT_RASTER = "source_not_raster"
+    SOURCE_UNREADABLE = "source_unreadable"
+    SOURCE_COMPLEX = "source_complex"
+    SOURCE_ALL_NODATA = "source_all_nodata"
+    CRS_MISSING = "crs_missing"
+    SPACING_TOO_COARSE = "spacing_too_coarse"
+    LAYERS_DO_NOT_OVERLAP = "layers_do_not_overlap"
+    BAND_ABSENT = "band_absent"
+    BAND_DUPLICATE = "band_duplicate"
+    BANDS_SWAPPED = "bands_swapped"
+    UNIT_AMBIGUOUS = "unit_ambiguous"
+    CALIBRATION_MISSING = "calibration_missing"
+    BOUNDS_OUTSIDE = "bounds_outside"
+    MASK_UNREADABLE = "mask_unreadable"
+    MASK_OUTSIDE = "mask_outside"
+    # the outputs
+    OUTPUT_FOLDER_MISSING = "output_folder_missing"
+    OUTPUT_READ_ONLY = "output_read_only"
+    OUTPUT_EXISTS = "output_exists"
+    OUTPUT_IS_INPUT = "output_is_input"
+    OUTPUT_UNSUITABLE = "output_unsuitable"
+    DISK_FULL = "disk_full"
+    # the model
+    MODEL_MISSING = "model_missing"
+    MODEL_TRUNCATED = "model_truncated"
+    MODEL_CORRUPT = "model_corrupt"
+    MODEL_HEADER_INVALID = "model_header_invalid"
+    MODEL_CARD_INVALID = "model_card_invalid"
+    MODEL_FORMAT_NEWER = "model_format_newer"
+    MODEL_TENSORS_MISMATCH = "model_tensors_mismatch"
+    MODEL_WEIGHTS_NOT_FINITE = "model_weights_not_finite"
+    # the machine
+    DEVICE_UNAVAILABLE = "device_unavailable"
+    OUT_OF_MEMORY = "out_of_memory"
+    # the interpreter, told by the plugin, which is the one to notice
+    INTERPRETER_MISSING = "interpreter_missing"
+    INTERPRETER_UNSUITABLE = "interpreter_unsuitable"
+    BACKEND_CRASHED = "backend_crashed"
+    # the end of a run
+    CANCELLED = "cancelled"
+    INTERNAL = "internal"
+
+
+class ExitStatus:
+    """Exit statuses of each `python -m backend` command."""
+
+    DONE = 0
+    REFUSED = 2
+    FAILED = 3
+    CANCELLED = 130
+
+
+class SardineError(Exception):
+    """A refusal or failure with a sentence for people: what was found, what was needed, what to do.
+
+    `refused` tells a request or input that was turned down (exit status 2) from a failure while running (3).
+    """
+
+    def __init__(self, code: ErrorCode, found: str, needed: str, action: str, *, refused: bool = True) -> None:
+        super().__init__(code, found, needed, action)
+        self.code = code
+        self.found = found
+        self.needed = needed
+        self.action = action
+        self.refused = refused
+
+    def __str__(self) -> str:
+        return f"{self.found} {self.needed} {self.action}".strip()
+
+
+@dataclass(frozen=True)
+class BandSource:
+    """One band of a model and where it comes from: `path` as GDAL opens it, `band` counted from 1."""
+
+    role: str
+    path: str
+    band: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> BandSource:
+        """The source in `ROLE=source:N`. The text after the last colon, if all digits, is the band; else the band is 1.
+
+        >>> BandSource.parse(r"VV=C:\\s1.tif")
+        BandSource(role='VV', path='C:\\\\s1.tif', band=1)
+        >>> BandSource.parse("VH=NETCDF:a.nc:vh:3")
+        BandSource(role='VH', path='NETCDF:a.nc:vh', band=3)
+
+        Raises SardineError (request_invalid) where role or source is empty or the band is 0.
+        """
+        role, equals, source = text.partition("=")
+        path, colon, digits = source.rpartition(":")
+        if colon and digits.isascii() and digits.isdigit():
+            band = int(digits)
+        else:
+            path, band = source, 1
+        if not equals or not role.strip() or not path.strip() or band < 1:
+            raise SardineError(
+                ErrorCode.REQUEST_INVALID,
+                f"The band “{text}” was not understood.",
+                "It needs the form ROLE=source:N, with bands counted from 1.",
+                "Write for example VV=scene.tif:1.",
+            )
+        return cls(role.strip(), path, band)
+
+
+@dataclass(frozen=True)
+class OutputPaths:
+    """Where each raster goes; None leaves it out. At least one is needed."""
+
+    landcover: str | None = None
+    confidence: str | None = None
+    probabilities: str | None = None
+    attention: str | None = None
+
+    def chosen(self) -> dict[str, str]:
+        """Output name to path, for the outputs asked for."""
+        return {name: path for name, path in dataclasses.asdict(self).items() if path}
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """What `python -m backend predict` is asked to do. `bounds` is xmin, ymin, xmax, ymax in `bounds_crs` (the scene's CRS if None)."""
+
+    type: ClassVar[str] = "predict"
+    bands: tuple[BandSource, ...]
+    model: str
+    outputs: OutputPaths
+    units: str = "auto"
+    calibration_db: float | None = None
+    spacing_m: float | None = None
+    bounds: tuple[float, float, float, float] | None = None
+    bounds_crs: str | None = None
+    mask: str | None = None
+    overlap: float = 0.125
+    device: str = "auto"
+    precision: str = "auto"
+    batch_size: int | None = None
+    overwrite: bool = False
+    allow_coarse: bool = False
+    protocol: int = PROTOCOL_VERSION
+
+
+@dataclass(frozen=True)
+class Cancel:
+    type: ClassVar[str] = "cancel"
+
+
+@dataclass(frozen=True)
+class Hello:
+    """Sent before torch is imported, so that the parent knows within a moment that the interpreter starts."""
+
+    type: ClassVar[str] = "hello"
+    versions: Mapping[str, str]
+    protocol: int = PROTOCOL_VERSION
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The model is loaded."""
+
+    type: ClassVar[str] = "ready"
+    device: str
+    precision: str
+    model_name: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`done` of `total` units of `stage`; `rate_mpx_s` is scene megapixels a second, `left_s` the time left, where known."""
+
+    type: ClassVar[str] = "progress"
+    stage: str
+    done: int
+    total: int
+    rate_mpx_s: float | None = None
+    left_s: float | None = None
+
+
+@dataclass(frozen=True)
+class JobWarning:
+    """Something that the person should know and that did not stop the run; `code` is stable, `text` a sentence."""
+
+    type: ClassVar[str] = "warning"
+    code: str
+    text: str
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """A finished run. Areas and means are over valid pixels; `class_area_ha` is by class code (as text: JSON keys are)."""
+
+    type: ClassVar[str] = "result"
+    outputs: Mapping[str, str]
+    crs_wkt: str | None
+    bounds: tuple[float, float, float, float]
+    height: int
+    width: int
+    unit: str
+    unit_evidence: str
+    valid_share: float
+    valid_area_km2: float
+    mean_confidence_percent: float | None
+    class_area_ha: Mapping[str, float]
+    windows_total: int
+    windows_run: int
+    device: str
+    precision: str
+    elapsed_s: float
+    model_name: str
+    model_sha256: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class JobFailure:
+    """The one end of a run that did not finish. `refused` is exit status 2, otherwise 3; code `cancelled` is 130."""
+
+    type: ClassVar[str] = "failure"
+    code: str
+    found: str
+    needed: str
+    action: str
+    refused: bool = False
+    detail: str = ""
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.found} {self.needed} {self.action}".strip()
+
+    @property
+    def exit_status(self) -> int:
+        if self.code == ErrorCode.CANCELLED.value:
+            return ExitStatus.CANCELLED
+        return ExitStatus.REFUSED if self.refused else ExitStatus.FAILED
+
+    @classmethod
+    def from_error(cls, error: SardineError, detail: str = "") -> JobFailure:
+        return cls(error.code.value, error.found, error.needed, error.action, error.refused, detail)
+
+
+ToChild = Union[JobRequest, Cancel]
+FromChild = Union[Hello, Ready, Progress, JobWarning, JobResult, JobFailure]
+Message = Union[ToChild, FromChild]
+_MESSAGE_TYPES: dict[str, type[Any]] = {
+    cls.type: cls for cls in (JobRequest, Cancel, Hello, Ready, Progress, JobWarning, JobResult, JobFailure)
+}
+
+
+def encode(message: Message) -> str:
+    """`message` as one line of JSON with its newline. ASCII alone, so that no pipe's encoding can spoil a path."""
+    return json.dumps({"type": message.type, **dataclasses.asdict(message)}, allow_nan=False) + "\n"
+
+
+def decode(line: str | bytes) -> Message:
+    """The message in `line`. Fields that this version does not know are ignored.
+
+    Raises SardineError: protocol_mismatch for a request or hello of another protocol version, request_invalid for
+    anything that is not a message or has fields missing or of the wrong type.
+    """
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise _invalid("A line that is not JSON was received.") from error
+    if not isinstance(data, dict) or data.get("type") not in _MESSAGE_TYPES:
+        raise _invalid("A line of JSON that is not a message was received.")
+    cls = _MESSAGE_TYPES[data["type"]]
+    if "protocol" in _fields(cls) and data.get("protocol") != PROTOCOL_VERSION:
+        raise SardineError(
+            ErrorCode.PROTOCOL_MISMATCH,
+            f"A message of protocol version {data.get('protocol')!r} was received.",
+            f"This side speaks version {PROTOCOL_VERSION}.",
+            "Install plugin and backend of the same release.",
+        )
+    message: Message = _build(cls, data)
+    return message
+
+
+def _fields(cls: type[Any]) -> dict[str, dataclasses.Field[Any]]:
+    return {f.name: f for f in dataclasses.fields(cls)}
+
+
+def _build(cls: type[Any], data: dict[str, Any]) -> Any:
+    hints = get_type_hints(cls)
+    values: dict[str, Any] = {}
+    for name, spec in _fields(cls).items():
+        if name in data:
+            values[name] = _convert(data[name], hints[name], f"{cls.__name__}.{name}")
+        elif spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING:
+            raise _invalid(f"{cls.__name__} lacks “{name}”.")
+    return cls(**values)
+
+
+def _convert(value: Any, hint: Any, where: str) -> Any:
+    """`value` of parsed JSON as the annotated type; the few forms of annotation used above."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        (hint,) = (a for a in arguments if a is not type(None))
+        return _convert(value, hint, where)
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        return _build(typing.cast("type[Any]", hint), value)
+    if origin is tuple and isinstance(value, list):
+        if arguments[-1] is Ellipsis:
+            return tuple(_convert(item, arguments[0], where) for item in value)
+        if len(arguments) == len(value):
+            return tuple(_convert(item, a, where) for item, a in zip(value, arguments, strict=True))
+    if origin is collections.abc.Mapping and isinstance(value, dict):
+        return {str(key): _convert(item, arguments[1], where) for key, item in value.items()}
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    if hint in (str, bool) and isinstance(value, hint):
+        return value
+    if hint is int and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise _invalid(f"{where} is {value!r:.80}.")
+
+
+def _invalid(found: str) -> SardineError:
+    return SardineError(
+        ErrorCode.REQUEST_INVALID, found, "A message of the job protocol was needed.", "See backend/protocol.py for its fields."
+    )
