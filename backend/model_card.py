@@ -15,6 +15,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from .protocol import ErrorCode, SardineError
@@ -65,7 +66,10 @@ class EncoderSpec:
 
 @dataclass(frozen=True)
 class DecoderSpec:
-    """A light upsampling decoder over the outputs of encoder `blocks` (counted from 0), `width` channels, `skip_width` of them at full resolution."""
+    """A light upsampling decoder over the outputs of encoder `blocks`, counted from 0.
+
+    It has `width` channels at low resolution; `skip_width` is the channels of its skip from the input at full resolution.
+    """
 
     blocks: tuple[int, ...]
     width: int
@@ -166,9 +170,9 @@ def read_header(path: str | os.PathLike[str]) -> ModelHeader:
 
     Raises SardineError: model_missing, model_truncated, model_header_invalid, model_card_invalid, model_format_newer.
     """
-    name = os.path.basename(os.fspath(path))
+    name = Path(path).name
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             file_bytes = os.fstat(file.fileno()).st_size
             length_bytes = file.read(8)
             header_bytes = int.from_bytes(length_bytes, "little")
@@ -279,14 +283,22 @@ def _problems(card: ModelCard) -> list[str]:
     for band in card.bands:
         clip = band.clip_db
         need(len(clip) == 2 and clip[0] < clip[1] and all(number(c, -200, 200) for c in clip), f"clip_db of {band.role} is {clip}")
-        need(number(band.mean_db, -200, 200) and number(band.std_db, 1e-6, 200), f"mean or deviation of {band.role} is out of range")
+        need(
+            number(band.mean_db, -200, 200) and number(band.std_db, 1e-6, 200), f"mean or deviation of {band.role} is out of range"
+        )
         need(band.backscatter in ("sigma0", "gamma0", "mixed"), f"backscatter of {band.role} is {band.backscatter!r}")
         need(isinstance(band.optional, bool), f"optional of {band.role} is not true or false")
     codes = [item.code for item in card.classes]
-    need(all(whole(code, 1, 254) for code in codes) and len(set(map(str, codes))) == len(codes), "class codes must differ and be 1 to 254")
+    need(
+        all(whole(code, 1, 254) for code in codes) and len(set(map(str, codes))) == len(codes),
+        "class codes must differ and be 1 to 254",
+    )
     for item in card.classes:
         need(isinstance(item.name, str) and bool(item.name), f"class {item.code} has no name")
-        need(isinstance(item.colour, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", item.colour) is not None, f"class {item.code} has no #rrggbb colour")
+        need(
+            isinstance(item.colour, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", item.colour) is not None,
+            f"class {item.code} has no #rrggbb colour",
+        )
     need(len(card.classes) != 1, "one class alone is no choice")
     need(bool(card.classes) == (card.decoder is not None), "classes need a decoder, and a decoder needs classes")
     encoder = card.encoder
@@ -310,12 +322,20 @@ def _problems(card: ModelCard) -> list[str]:
         if card.decoder is not None:
             blocks = card.decoder.blocks
             need(
-                1 <= len(blocks) <= 64 and all(whole(b, 0, encoder.depth - 1) for b in blocks) and list(blocks) == sorted(set(blocks)),
+                1 <= len(blocks) <= 64
+                and all(whole(b, 0, encoder.depth - 1) for b in blocks)
+                and list(blocks) == sorted(set(blocks)),
                 f"the decoder's blocks are {blocks}",
             )
-            need(whole(card.decoder.width, 1, 1024) and whole(card.decoder.skip_width, 1, 256), "the decoder's widths are out of range")
+            need(
+                whole(card.decoder.width, 1, 1024) and whole(card.decoder.skip_width, 1, 256),
+                "the decoder's widths are out of range",
+            )
     for metric in card.metrics:
-        need(number(metric.value, -math.inf, math.inf) and bool(metric.measured_on), f"metric {metric.name!r} has no value or data set")
+        need(
+            number(metric.value, -math.inf, math.inf) and bool(metric.measured_on),
+            f"metric {metric.name!r} has no value or data set",
+        )
     return problems
 
 

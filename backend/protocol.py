@@ -114,10 +114,10 @@ class BandSource:
 
     @classmethod
     def parse(cls, text: str) -> BandSource:
-        """The source in `ROLE=source:N`. The text after the last colon, if all digits, is the band; else the band is 1.
+        r"""The source in `ROLE=source:N`. The text after the last colon, if all digits, is the band; else the band is 1.
 
         >>> BandSource.parse(r"VV=C:\\s1.tif")
-        BandSource(role='VV', path='C:\\\\s1.tif', band=1)
+        BandSource(role='VV', path='C:\\s1.tif', band=1)
         >>> BandSource.parse("VH=NETCDF:a.nc:vh:3")
         BandSource(role='VH', path='NETCDF:a.nc:vh', band=3)
 
@@ -155,7 +155,10 @@ class OutputPaths:
 
 @dataclass(frozen=True)
 class JobRequest:
-    """What `python -m backend predict` is asked to do. `bounds` is xmin, ymin, xmax, ymax in `bounds_crs` (the scene's CRS if None)."""
+    """What `python -m backend predict` is asked to do.
+
+    `bounds` is xmin, ymin, xmax, ymax in `bounds_crs` (the scene's CRS if None).
+    """
 
     type: ClassVar[str] = "predict"
     bands: tuple[BandSource, ...]
