@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What a person does with a clone. Each target does the set-up that it needs.
+#   PYTHON=…        the Python (3.11 or later) for backend and training       PIP_ARGS=…   more arguments for pip
+#   QGIS_PYTHON=…   the Python that QGIS is built for                          QGIS_PROCESS=…
+export PYTHON PIP_ARGS QGIS_PYTHON QGIS_PROCESS MAKECMDGOALS
+.PHONY: help setup demo test test-python test-qgis lint bench clean
+
+help:
+	@echo "make demo [SCENE=scene.tif]   land cover and attention of a simulated (or your) scene, as GeoTIFFs, a picture and a project"
+	@echo "make test                     all checks and tests"
+	@echo "make bench                    speed and memory, side by side in one run"
+	@echo "make setup | lint | clean"
+
+setup:
+	@scripts/setup_backend.sh
+	@scripts/setup_qgis.sh
+
+demo: setup
+	@scripts/demo.sh $(if $(SCENE),"$(SCENE)")
+
+test: lint test-python test-qgis
+
+lint:
+	@scripts/setup_backend.sh
+	@scripts/lint.sh
+
+test-python:
+	@scripts/setup_backend.sh
+	.venv/bin/python -m pytest tests --ignore tests/test_plugin --ignore tests/benchmarks
+
+test-qgis: setup
+	@scripts/test_qgis.sh
+
+bench:
+	@scripts/setup_backend.sh
+	.venv/bin/python -m tests.benchmarks.inference
+
+clean:
+	rm -rf demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
