@@ -4,6 +4,8 @@
 The parent writes one `JobRequest` line on the child's stdin, later perhaps a `cancel` line; end of stdin cancels too.
 The child writes `hello` at once, `ready` when the model is loaded, then `progress` and `warning`, and ends with exactly one
 `result` or `failure`. Nothing else is ever on its stdout.
+
+The annotations below are evaluated when a message is read, in the plugin by Python 3.9 too: hence Optional, not `| None`.
 """
 
 from __future__ import annotations
@@ -12,12 +14,11 @@ import collections.abc
 import dataclasses
 import json
 import math
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar, Union, get_type_hints
+from typing import Any, ClassVar, Optional, Union, get_type_hints
 
 PROTOCOL_VERSION = 1
 """Raised when a message changes so that an older reader would misread it. Fields may be added without raising it."""
@@ -143,10 +144,10 @@ class BandSource:
 class OutputPaths:
     """Where each raster goes; None leaves it out. At least one is needed."""
 
-    landcover: str | None = None
-    confidence: str | None = None
-    probabilities: str | None = None
-    attention: str | None = None
+    landcover: Optional[str] = None
+    confidence: Optional[str] = None
+    probabilities: Optional[str] = None
+    attention: Optional[str] = None
 
     def chosen(self) -> dict[str, str]:
         """Output name to path, for the outputs asked for."""
@@ -165,15 +166,15 @@ class JobRequest:
     model: str
     outputs: OutputPaths
     units: str = "auto"
-    calibration_db: float | None = None
-    spacing_m: float | None = None
-    bounds: tuple[float, float, float, float] | None = None
-    bounds_crs: str | None = None
-    mask: str | None = None
+    calibration_db: Optional[float] = None
+    spacing_m: Optional[float] = None
+    bounds: Optional[tuple[float, float, float, float]] = None
+    bounds_crs: Optional[str] = None
+    mask: Optional[str] = None
     overlap: float = 0.125
     device: str = "auto"
     precision: str = "auto"
-    batch_size: int | None = None
+    batch_size: Optional[int] = None
     overwrite: bool = False
     allow_coarse: bool = False
     protocol: int = PROTOCOL_VERSION
@@ -211,8 +212,8 @@ class Progress:
     stage: str
     done: int
     total: int
-    rate_mpx_s: float | None = None
-    left_s: float | None = None
+    rate_mpx_s: Optional[float] = None
+    left_s: Optional[float] = None
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,7 @@ class JobResult:
 
     type: ClassVar[str] = "result"
     outputs: Mapping[str, str]
-    crs_wkt: str | None
+    crs_wkt: Optional[str]
     bounds: tuple[float, float, float, float]
     height: int
     width: int
@@ -238,7 +239,7 @@ class JobResult:
     unit_evidence: str
     valid_share: float
     valid_area_km2: float
-    mean_confidence_percent: float | None
+    mean_confidence_percent: Optional[float]
     class_area_ha: Mapping[str, float]
     windows_total: int
     windows_run: int
@@ -300,7 +301,7 @@ def decode(line: str | bytes) -> Message:
         data = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise _invalid("A line that is not JSON was received.") from error
-    if not isinstance(data, dict) or data.get("type") not in _MESSAGE_TYPES:
+    if not isinstance(data, dict) or not isinstance(data.get("type"), str) or data["type"] not in _MESSAGE_TYPES:
         raise _invalid("A line of JSON that is not a message was received.")
     cls = _MESSAGE_TYPES[data["type"]]
     if "protocol" in _fields(cls) and data.get("protocol") != PROTOCOL_VERSION:
@@ -332,7 +333,7 @@ def _build(cls: type[Any], data: dict[str, Any]) -> Any:
 def _convert(value: Any, hint: Any, where: str) -> Any:
     """`value` of parsed JSON as the annotated type; the few forms of annotation used above."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (Union, types.UnionType):
+    if origin is Union:
         if value is None and type(None) in arguments:
             return None
         (hint,) = (a for a in arguments if a is not type(None))
@@ -343,7 +344,7 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         if arguments[-1] is Ellipsis:
             return tuple(_convert(item, arguments[0], where) for item in value)
         if len(arguments) == len(value):
-            return tuple(_convert(item, a, where) for item, a in zip(value, arguments, strict=True))
+            return tuple(_convert(item, a, where) for item, a in zip(value, arguments))  # noqa: B905 (Python 3.9)
     if origin is collections.abc.Mapping and isinstance(value, dict):
         return {str(key): _convert(item, arguments[1], where) for key, item in value.items()}
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
