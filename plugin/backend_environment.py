@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which Python runs the backend, and with which environment variables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..backend.protocol import ErrorCode, SardineError
+
+PYTHON_VARIABLE = "SARDINE_PYTHON"
+
+STRIPPED_PREFIXES = ("PYTHON", "PIP_", "PROJ_", "GDAL_", "OGR_", "__PYVENV_LAUNCHER__")
+"""Set by QGIS or its launchers for QGIS's own libraries; the backend brings its own Python, PROJ database and GDAL."""
+
+CA_BUNDLE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
+SEARCH_PATH_VARIABLES = ("LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "DYLD_INSERT_LIBRARIES",
+                         "DYLD_FRAMEWORK_PATH", "DYLD_FALLBACK_FRAMEWORK_PATH", "PATH")  # fmt: skip
+SYSTEM_FOLDERS = ("/", "/usr", "/usr/local")
+"""Where QGIS is installed into the system itself, nothing on a search path is QGIS's own."""
+
+
+@dataclass(frozen=True)
+class BackendCommand:
+    """The child process: program, its arguments, and its whole environment."""
+
+    program: str
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+def job_command(python: str, plugin_root: Path, environ: Mapping[str, str], qgis_folders: Iterable[str] = ()) -> BackendCommand:
+    """`python -P -m backend job` with `backend` found in `plugin_root`, whatever that folder is called."""
+    # Without -P Python would put the working folder first, and with it whatever torch.py happens to lie there.
+    return BackendCommand(python, ("-P", "-m", "backend", "job"), child_environment(environ, plugin_root, qgis_folders))
+
+
+def find_python(chosen: str, environ: Mapping[str, str], plugin_root: Path) -> str:
+    """The backend's interpreter: the setting, else SARDINE_PYTHON, else the plugin folder's own `.venv`.
+
+    A choice that does not exist is an error and is not passed over: the next in line may be another installation.
+    Raises SardineError (interpreter_missing).
+    """
+    own = plugin_root / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    named = ((chosen, "in the settings of SARdine"), (environ.get(PYTHON_VARIABLE, ""), f"in {PYTHON_VARIABLE}"))
+    for text, where in named:
+        if text.strip():
+            path = Path(text.strip()).expanduser()
+            if not _runnable(path):
+                raise _missing(f"The Python interpreter {path}, named {where}, does not exist or cannot be run.")
+            return str(path)
+    if not _runnable(own):
+        raise _missing(f"No Python interpreter is set for the backend, and there is none at {own}.")
+    return str(own)
+
+
+def child_environment(environ: Mapping[str, str], plugin_root: Path, qgis_folders: Iterable[str] = ()) -> dict[str, str]:
+    """`environ` without what QGIS set for itself, and with `plugin_root` as the only addition to Python's search path.
+
+    `qgis_folders` are the folders that QGIS is installed in: entries under them leave the search paths of the loader, and
+    certificate bundles under them are dropped.
+    """
+    own = [os.path.normcase(os.path.normpath(folder)) for folder in qgis_folders if folder]
+    own = [folder for folder in own if folder not in SYSTEM_FOLDERS]
+    result: dict[str, str] = {}
+    for name, value in environ.items():
+        upper = name.upper()
+        if upper.startswith(STRIPPED_PREFIXES):
+            continue
+        if upper in CA_BUNDLE_VARIABLES and _under(value, own):
+            continue
+        if upper in SEARCH_PATH_VARIABLES:
+            value = os.pathsep.join(entry for entry in value.split(os.pathsep) if entry and not _under(entry, own))
+            if not value:
+                continue
+        result[name] = value
+    result["PYTHONPATH"] = str(plugin_root)
+    result["PYTHONSAFEPATH"] = "1"
+    result["PYTHONUTF8"] = "1"
+    return result
+
+
+def _under(path: str, folders: list[str]) -> bool:
+    path = os.path.normcase(os.path.normpath(path))
+    return any(path == folder or path.startswith(folder + os.sep) for folder in folders)
+
+
+def _runnable(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.X_OK)
+
+
+def _missing(found: str) -> SardineError:
+    return SardineError(
+        ErrorCode.INTERPRETER_MISSING,
+        found,
+        "The backend needs a Python 3.11 or later with torch, timm and rasterio.",
+        f"Choose one under Raster › SARdine › Choose the backend's Python, or set {PYTHON_VARIABLE}.",
+    )

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs one job in a child process and tells its four ends apart: done, cancelled, refused or failed by report, died."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Optional, Protocol
+
+from qgis.PyQt.QtCore import QIODevice, QProcess, QProcessEnvironment, QThread
+
+from ..backend.protocol import Cancel, ErrorCode, FromChild, Hello, JobFailure, JobRequest, JobResult, SardineError, ToChild, encode
+from .backend_environment import BackendCommand
+from .message_stream import Excerpt, MessageStream
+
+REQUIRED_PACKAGES = ("torch", "timm", "rasterio", "numpy")
+"""What `hello` must name a version of. It says so without importing them, so a wrong interpreter shows at once."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long each step of a child's life may take. A cold Python on a network drive needs many seconds to say hello."""
+
+    start_s: float = 30.0
+    hello_s: float = 60.0
+    cancel_s: float = 10.0
+    terminate_s: float = 3.0
+    leave_s: float = 10.0
+    poll_ms: int = 100
+
+
+class Listener(Protocol):
+    """Who started the job. Called from the thread that runs it, between two polls."""
+
+    def is_cancelled(self) -> bool:
+        """Whether the job is to stop."""
+
+    def on_message(self, message: FromChild) -> None:
+        """Told each message that is not the end of the job."""
+
+
+class BackendError(SardineError):
+    """A SardineError that comes with `log`: what the backend had printed, head and tail."""
+
+    def __init__(self, code: ErrorCode, found: str, needed: str, action: str, *, refused: bool = True, log: str = "") -> None:
+        super().__init__(code, found, needed, action, refused=refused)
+        self.log = log
+
+
+class BackendRun:
+    """One child process, from start to end. Blocks its thread, never longer than a poll without looking for a cancel.
+
+    QProcess is used without an event loop, so that this works in a worker thread, in `qgis_process` and in a script alike,
+    and no user event is handled in the middle of a job.
+    """
+
+    def __init__(
+        self, command: BackendCommand, request: JobRequest, listener: Listener, patience: Optional[Patience] = None
+    ) -> None:
+        self._command = command
+        self._request = request
+        self._listener = listener
+        self._patience = patience or Patience()
+        self._stream = MessageStream()
+        self._stderr = Excerpt()
+        self._hello: Hello | None = None
+        self._end: JobResult | JobFailure | None = None
+        self._ended_at_s = 0.0
+        self._cancelled_at_s: float | None = None
+
+    def run(self) -> JobResult:
+        """The result of the job.
+
+        Raises BackendError: cancelled; interpreter_missing (did not start); interpreter_unsuitable (started, but is not a
+        backend); protocol_mismatch; backend_crashed (ended without a word); or the code that the backend reported.
+        """
+        process = self._start()
+        try:
+            self._converse(process)
+        except SardineError as error:
+            self._stop(process)
+            raise self._error(error.code, error.found, error.needed, error.action) from error
+        finally:
+            self._stop(process)
+        return self._outcome(process)
+
+    def _start(self) -> QProcess:
+        process = QProcess()
+        environment = QProcessEnvironment()
+        for name, value in self._command.environment.items():
+            environment.insert(name, value)
+        process.setProcessEnvironment(environment)
+        process.setProcessChannelMode(QProcess.ProcessChannelMode.SeparateChannels)
+        process.start(self._command.program, list(self._command.arguments), QIODevice.OpenModeFlag.ReadWrite)
+        if not process.waitForStarted(int(self._patience.start_s * 1000)):
+            reason = process.errorString()
+            process.kill()
+            raise self._error(
+                ErrorCode.INTERPRETER_MISSING,
+                f"The Python interpreter {self._command.program} did not start ({reason}).",
+                "The backend needs a Python that this account may run.",
+                "Choose another interpreter.",
+            )
+        return process
+
+    def _converse(self, process: QProcess) -> None:
+        """Returns when the child has ended, or is overdue."""
+        started_s = time.monotonic()
+        while True:
+            running = process.state() != QProcess.ProcessState.NotRunning
+            self._drain_stderr(process)
+            for message in self._stream.feed(bytes(process.readAllStandardOutput())):
+                self._take(process, message)
+            if not running:
+                return
+            now_s = time.monotonic()
+            if self._end is not None and now_s - self._ended_at_s > self._patience.leave_s:
+                return
+            if self._cancelled_at_s is None and self._listener.is_cancelled():
+                self._cancelled_at_s = now_s
+                if self._hello is None:
+                    return  # no job was sent yet that could be asked to stop
+                self._send(process, Cancel())
+            if self._cancelled_at_s is not None and now_s - self._cancelled_at_s > self._patience.cancel_s:
+                return
+            if self._hello is None and now_s - started_s > self._patience.hello_s:
+                raise self._no_hello(f"it did not say hello within {self._patience.hello_s:g} s")
+            if process.waitForReadyRead(self._patience.poll_ms) or process.state() == QProcess.ProcessState.NotRunning:
+                continue
+            if time.monotonic() - now_s < self._patience.poll_ms / 2000:
+                # The child has closed its stdout but lives on: without a pause this loop would take a whole core.
+                QThread.msleep(self._patience.poll_ms)
+
+    def _take(self, process: QProcess, message: FromChild) -> None:
+        if self._end is not None:
+            return
+        if isinstance(message, Hello):
+            self._hello = message
+            self._check_packages(message)
+            self._send(process, self._request)
+        if isinstance(message, (JobResult, JobFailure)):
+            self._end = message
+            self._ended_at_s = time.monotonic()
+            process.closeWriteChannel()
+            return
+        self._listener.on_message(message)
+
+    def _check_packages(self, hello: Hello) -> None:
+        missing = [name for name in REQUIRED_PACKAGES if not hello.versions.get(name)]
+        if missing:
+            raise SardineError(
+                ErrorCode.INTERPRETER_UNSUITABLE,
+                f"The Python interpreter {self._command.program} has no {', '.join(missing)}.",
+                f"The backend needs {', '.join(REQUIRED_PACKAGES)}.",
+                f"Install them into it (python -m pip install {' '.join(missing)}), or choose another interpreter.",
+            )
+
+    def _send(self, process: QProcess, message: ToChild) -> None:
+        process.write(encode(message).encode("ascii"))
+        process.waitForBytesWritten(self._patience.poll_ms)
+
+    def _drain_stderr(self, process: QProcess) -> None:
+        self._stderr.feed(bytes(process.readAllStandardError()))
+
+    def _stop(self, process: QProcess) -> None:
+        """Ends the child if it still runs: asks, then insists."""
+        if process.state() != QProcess.ProcessState.NotRunning:
+            process.closeWriteChannel()
+            process.terminate()
+            if not process.waitForFinished(int(self._patience.terminate_s * 1000)):
+                process.kill()
+                process.waitForFinished(int(self._patience.leave_s * 1000))
+        self._drain_stderr(process)
+
+    def _outcome(self, process: QProcess) -> JobResult:
+        if isinstance(self._end, JobResult):
+            return self._end
+        if self._cancelled_at_s is not None:
+            raise self._error(ErrorCode.CANCELLED, "The run was cancelled.", "", "")
+        if isinstance(self._end, JobFailure):
+            known = {code.value for code in ErrorCode}
+            code = ErrorCode(self._end.code) if self._end.code in known else ErrorCode.INTERNAL
+            raise self._error(code, self._end.found, self._end.needed, self._end.action, self._end.refused, self._end.detail)
+        crashed = process.exitStatus() == QProcess.ExitStatus.CrashExit
+        how = f"was ended by signal {process.exitCode()}" if crashed else f"ended with exit status {process.exitCode()}"
+        if self._hello is None:
+            error = self._no_hello(f"it {how} before it had said hello")
+            raise self._error(error.code, error.found, error.needed, error.action)
+        raise self._error(
+            ErrorCode.BACKEND_CRASHED,
+            f"The backend {how} in the middle of the run.",
+            "It has to run to its end; most often the memory was used up.",
+            "Choose a smaller extent or close other programs, and see the log for what it printed.",
+            refused=False,
+        )
+
+    def _no_hello(self, what: str) -> SardineError:
+        return SardineError(
+            ErrorCode.INTERPRETER_UNSUITABLE,
+            f"The Python interpreter {self._command.program} did not run the backend: {what}.",
+            f"The backend needs a Python 3.11 or later with {', '.join(REQUIRED_PACKAGES)}.",
+            "Choose another interpreter; the log holds what this one printed.",
+        )
+
+    def _error(self, code: ErrorCode, found: str, needed: str, action: str, refused: bool = True, detail: str = "") -> BackendError:
+        parts = [detail, self._stderr.text, self._stream.stray.text]
+        return BackendError(code, found, needed, action, refused=refused, log="\n".join(part for part in parts if part))

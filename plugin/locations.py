@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where the plugin's own files lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..backend.protocol import ErrorCode, SardineError
+
+PLUGIN_ROOT = Path(__file__).parents[1]
+"""The folder that QGIS loads. Links are kept: a profile may hold a link to a clone that lies elsewhere."""
+
+ICONS = PLUGIN_ROOT / "resources" / "icons"
+MODELS = PLUGIN_ROOT / "resources" / "models"
+
+
+def bundled_model() -> Path:
+    """The model that comes with the plugin: the first by name, should there be several.
+
+    Raises SardineError (model_missing) where the folder holds none.
+    """
+    models = sorted(MODELS.glob("*.safetensors"))
+    if not models:
+        raise SardineError(
+            ErrorCode.MODEL_MISSING,
+            f"There is no model in {MODELS}.",
+            "A .safetensors file exported by SARdine is needed.",
+            "Install the plugin again, or choose a model file.",
+        )
+    return models[0]
