@@ -344,7 +344,7 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         if arguments[-1] is Ellipsis:
             return tuple(_convert(item, arguments[0], where) for item in value)
         if len(arguments) == len(value):
-            return tuple(_convert(item, a, where) for item, a in zip(value, arguments))  # noqa: B905 (Python 3.9)
+            return tuple(_convert(item, a, where) for item, a in zip(value, arguments))  # Python 3.9 has no strict
     if origin is collections.abc.Mapping and isinstance(value, dict):
         return {str(key): _convert(item, arguments[1], where) for key, item in value.items()}
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
