@@ -14,6 +14,7 @@ import collections.abc
 import dataclasses
 import json
 import math
+import re
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -107,7 +108,11 @@ class SardineError(Exception):
 
 @dataclass(frozen=True)
 class BandSource:
-    """One band of a model and where it comes from: `path` as GDAL opens it, `band` counted from 1."""
+    """One band of a model and where it comes from: `path` as GDAL opens it, `band` counted from 1.
+
+    An empty `role` is read off the band's description or the file's name; `band` 0, for an empty role alone, means each
+    band of the source whose role can be read.
+    """
 
     role: str
     path: str
@@ -115,29 +120,36 @@ class BandSource:
 
     @classmethod
     def parse(cls, text: str) -> BandSource:
-        r"""The source in `ROLE=source:N`. The text after the last colon, if all digits, is the band; else the band is 1.
+        r"""The source in `ROLE=source:N`, `source:N` or `source`. The text after the last colon, if all digits, is the band.
 
-        >>> BandSource.parse(r"VV=C:\\s1.tif")
+        A role is letters, digits and underscores, so that a path may hold an equals sign.
+
+        >>> BandSource.parse(r"VV=C:\s1.tif")
         BandSource(role='VV', path='C:\\s1.tif', band=1)
         >>> BandSource.parse("VH=NETCDF:a.nc:vh:3")
         BandSource(role='VH', path='NETCDF:a.nc:vh', band=3)
+        >>> BandSource.parse("s1_vv.tif")
+        BandSource(role='', path='s1_vv.tif', band=0)
 
-        Raises SardineError (request_invalid) where role or source is empty or the band is 0.
+        Raises SardineError (request_invalid) where the source is empty or the band is 0.
         """
-        role, equals, source = text.partition("=")
+        match = re.match(r"(\w+)=", text)
+        role, source = (match.group(1), text[match.end() :]) if match else ("", text)
         path, colon, digits = source.rpartition(":")
         if colon and digits.isascii() and digits.isdigit():
             band = int(digits)
+            valid = band >= 1
         else:
-            path, band = source, 1
-        if not equals or not role.strip() or not path.strip() or band < 1:
+            path, band = source, (1 if role else 0)
+            valid = not source.startswith("=")
+        if not path.strip() or not valid:
             raise SardineError(
                 ErrorCode.REQUEST_INVALID,
                 f"The band “{text}” was not understood.",
                 "It needs the form ROLE=source:N, with bands counted from 1.",
                 "Write for example VV=scene.tif:1.",
             )
-        return cls(role.strip(), path, band)
+        return cls(role, path, band)
 
 
 @dataclass(frozen=True)

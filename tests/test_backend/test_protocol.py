@@ -138,14 +138,17 @@ def test_other_protocol_version_should_be_refused(version):
         ("VV=NETCDF:a.nc:vv", BandSource("VV", "NETCDF:a.nc:vv", 1)),
         ("VV_spring=/a=b/s.tif:3", BandSource("VV_spring", "/a=b/s.tif", 3)),
         ("VV=a.tif:²", BandSource("VV", "a.tif:²", 1)),
+        ("scene.tif", BandSource("", "scene.tif", 0)),
+        ("/a=b/scene.tif:2", BandSource("", "/a=b/scene.tif", 2)),
+        (r"C:\scene.tif", BandSource("", r"C:\scene.tif", 0)),
     ],
 )
 def test_band_source_should_take_the_digits_after_the_last_colon_as_band(given_text, expected):
     assert BandSource.parse(given_text) == expected
 
 
-@pytest.mark.parametrize("given_text", ["scene.tif:1", "=scene.tif", "VV=", "VV=:2", "VV=scene.tif:0", ""])
-def test_band_source_should_refuse_what_has_no_role_source_or_band(given_text):
+@pytest.mark.parametrize("given_text", ["=scene.tif", "VV=", "VV=:2", "VV=scene.tif:0", "scene.tif:0", "", " "])
+def test_band_source_should_refuse_what_has_no_source_or_band(given_text):
     with pytest.raises(SardineError) as caught:
         BandSource.parse(given_text)
     assert caught.value.code == ErrorCode.REQUEST_INVALID

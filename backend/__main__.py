@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`python -m backend predict | inspect | describe | doctor | job`: see `commands.py` for what each does.
+
+Only the standard library is imported before the arguments are understood: `job` must say hello at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from . import commands
+from .protocol import PRECISIONS, UNITS
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m backend", description="Land cover and attention from Sentinel-1 scenes.")
+    sub = parser.add_subparsers(dest="command", required=True, metavar="command")
+
+    predict = sub.add_parser("predict", help="map a scene", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    _add_scene_arguments(predict)
+    predict.add_argument("--model", required=True, metavar="M.safetensors", help="model file")
+    outputs = predict.add_argument_group("outputs, at least one of them")
+    outputs.add_argument("--landcover", metavar="TIF", help="class codes, 0 is no data")
+    outputs.add_argument("--confidence", metavar="TIF", help="probability of the class, percent")
+    outputs.add_argument("--probabilities", metavar="TIF", help="one band a class, in 1/250")
+    outputs.add_argument("--attention", metavar="TIF", help="mean and each head, one pixel a patch")
+    predict.add_argument("--bounds", nargs=4, type=float, metavar=("XMIN", "YMIN", "XMAX", "YMAX"), help="part of the scene")
+    predict.add_argument("--bounds-crs", metavar="CRS", help="CRS of --bounds; the scene's if left out")
+    predict.add_argument("--mask", metavar="FILE", help="polygons (.gpkg, .geojson); outside them is no data")
+    predict.add_argument("--overlap", type=float, default=0.125, help="share of a window that it has in common with the next")
+    predict.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    predict.add_argument("--precision", choices=PRECISIONS, default="auto")
+    predict.add_argument("--batch-size", type=int, metavar="N", help="windows at a time; chosen by device if left out")
+    predict.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    predict.set_defaults(run=commands.predict)
+
+    inspect = sub.add_parser(
+        "inspect", help="say what a scene is taken to be", formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    _add_scene_arguments(inspect)
+    inspect.add_argument("--model", metavar="M.safetensors", help="model file: its bands, spacing, and the expected time")
+    inspect.set_defaults(run=commands.inspect)
+
+    describe = sub.add_parser("describe", help="show the card of a model file")
+    describe.add_argument("model", metavar="M.safetensors")
+    describe.set_defaults(run=commands.describe)
+
+    doctor = sub.add_parser("doctor", help="show versions, devices, precisions and one timed forward")
+    doctor.set_defaults(run=commands.doctor)
+
+    job = sub.add_parser("job", help="speak the plugin's JSON-lines protocol on stdin and stdout")
+    job.set_defaults(run=commands.job)
+
+    for command in (predict, inspect, describe, doctor, job):
+        command.add_argument("--json", action="store_true", help="machine-readable output on stdout")
+    return parser
+
+
+def _add_scene_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--band", action="append", required=True, metavar="ROLE=SOURCE:N", help="a band, for example VV=scene.tif:1"
+    )
+    parser.add_argument("--units", choices=UNITS, default="auto", help="what the pixel values are")
+    parser.add_argument("--calibration-db", type=float, metavar="C", help="for dn: sigma nought = 20 log10 DN - C")
+    parser.add_argument("--spacing-m", type=float, metavar="M", help="ground spacing of a raster without CRS, used as it is")
+    parser.add_argument("--allow-coarse", action="store_true", help="take a scene coarser than twice the model's spacing")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns its exit status: 0 done, 2 refused, 3 failed while running, 130 cancelled."""
+    parsed = _parser().parse_args(arguments)
+    status: int = parsed.run(parsed)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
