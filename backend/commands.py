@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What each command of `python -m backend` does. Each takes the parsed arguments and returns the exit status.
+
+Heavy imports are inside the functions: `job` says hello before torch is imported, `describe` never needs it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from argparse import Namespace
+from collections.abc import Callable
+from typing import Any
+
+from .job_stream import Heartbeat, Inbox, Outbox
+from .model_card import read_header
+from .progress_bar import ProgressBar
+from .protocol import (
+    BandSource,
+    ErrorCode,
+    ExitStatus,
+    FromChild,
+    Hello,
+    JobFailure,
+    JobRequest,
+    JobResult,
+    JobWarning,
+    OutputPaths,
+    Progress,
+    SardineError,
+    encode,
+)
+from .versions import versions
+
+JOB_NICENESS = 5
+"""The child of a desktop program gives way to it: QGIS stays responsive while all cores compute."""
+
+
+def predict(arguments: Namespace) -> int:
+    """Maps a scene: progress on stderr, the paths (or with --json the result message) on stdout."""
+
+    def run() -> JobResult:
+        from .job import run_job
+
+        bar = ProgressBar()
+        interrupted = _interrupt_event()
+
+        def report(message: FromChild) -> None:
+            if isinstance(message, Progress):
+                bar.update(message)
+            elif isinstance(message, JobWarning):
+                print(f"Note: {message.text}", file=sys.stderr)
+
+        try:
+            return run_job(_request(arguments), report, interrupted.is_set)
+        finally:
+            bar.close()
+
+    result = _outcome(run)
+    if isinstance(result, JobFailure):
+        return _tell_failure(result, arguments.json)
+    if arguments.json:
+        print(encode(result), end="")
+    else:
+        for name, path in result.outputs.items():
+            print(f"{name:<14}{path}")
+    return ExitStatus.DONE
+
+
+def inspect(arguments: Namespace) -> int:
+    """Says what a scene is taken to be, and with a model what a run would cost."""
+
+    def run() -> Any:
+        from . import inspect as inspection
+
+        header = read_header(arguments.model) if arguments.model else None
+        seconds_per_window = None
+        if header is not None:
+            from .doctor import seconds_per_window as measure
+
+            seconds_per_window = measure(arguments.model)
+        return inspection.inspect(
+            [BandSource.parse(text) for text in arguments.band],
+            header.card if header else None,
+            units=arguments.units,
+            calibration_db=arguments.calibration_db,
+            spacing_m=arguments.spacing_m,
+            allow_coarse=arguments.allow_coarse,
+            seconds_per_window=seconds_per_window,
+        )
+
+    found = _outcome(run)
+    if isinstance(found, JobFailure):
+        return _tell_failure(found, arguments.json)
+    from .inspect import as_text
+
+    print(json.dumps(found) if arguments.json else as_text(found))
+    return ExitStatus.DONE
+
+
+def describe(arguments: Namespace) -> int:
+    """Shows a model card."""
+    from .describe import describe as as_text
+
+    header = _outcome(lambda: read_header(arguments.model))
+    if isinstance(header, JobFailure):
+        return _tell_failure(header, arguments.json)
+    print(header.card.to_json() if arguments.json else as_text(header))
+    return ExitStatus.DONE
+
+
+def doctor(arguments: Namespace) -> int:
+    """Shows versions, devices, precisions and one timed forward."""
+    from . import doctor as checks
+
+    found = _outcome(checks.examine)
+    if isinstance(found, JobFailure):
+        return _tell_failure(found, arguments.json)
+    print(json.dumps(found) if arguments.json else checks.as_text(found))
+    return ExitStatus.DONE
+
+
+def job(_arguments: Namespace) -> int:
+    """Speaks the protocol of `protocol.py`: hello at once, then what the request asks, then one result or failure."""
+    outbox = Outbox()
+    outbox.send(Hello(versions()))
+    if hasattr(os, "nice"):
+        os.nice(JOB_NICENESS)
+    inbox = Inbox(sys.stdin.buffer)
+
+    def run() -> JobResult:
+        request = inbox.request()
+        with Heartbeat(outbox, Progress("starting", 0, 1)) as heartbeat:
+            from .job import run_job
+
+            def report(message: FromChild) -> None:
+                if isinstance(message, Progress):
+                    heartbeat.update(message)
+                else:
+                    outbox.send(message)
+
+            return run_job(request, report, inbox.cancelled)
+
+    end = _outcome(run)
+    outbox.send(end)
+    return end.exit_status if isinstance(end, JobFailure) else ExitStatus.DONE
+
+
+def _request(arguments: Namespace) -> JobRequest:
+    return JobRequest(
+        bands=tuple(BandSource.parse(text) for text in arguments.band),
+        model=arguments.model,
+        outputs=OutputPaths(arguments.landcover, arguments.confidence, arguments.probabilities, arguments.attention),
+        units=arguments.units,
+        calibration_db=arguments.calibration_db,
+        spacing_m=arguments.spacing_m,
+        bounds=tuple(arguments.bounds) if arguments.bounds else None,
+        bounds_crs=arguments.bounds_crs,
+        mask=arguments.mask,
+        overlap=arguments.overlap,
+        device=arguments.device,
+        precision=arguments.precision,
+        batch_size=arguments.batch_size,
+        overwrite=arguments.overwrite,
+        allow_coarse=arguments.allow_coarse,
+    )
+
+
+def _outcome(run: Callable[[], Any]) -> Any:
+    """What `run` returns, or the JobFailure that tells why it did not. A traceback goes into its detail, never to a person's eyes."""
+    try:
+        return run()
+    except SardineError as error:
+        return JobFailure.from_error(error, detail=_cause(error))
+    except MemoryError:
+        found = "The computer ran out of memory."
+        return JobFailure(ErrorCode.OUT_OF_MEMORY.value, found, "", "Close other programs, or map a smaller area.", detail=traceback.format_exc())
+    except ImportError as error:
+        return JobFailure(
+            ErrorCode.INTERPRETER_UNSUITABLE.value,
+            f"This Python cannot load the backend ({error}).",
+            "It needs torch, timm, rasterio, numpy and safetensors.",
+            "Install what requirements/backend.txt lists, or choose another interpreter.",
+            refused=True,
+            detail=traceback.format_exc(),
+        )
+    except KeyboardInterrupt:
+        return JobFailure(ErrorCode.CANCELLED.value, "The run was cancelled.", "", "Nothing was written.")
+    except Exception as error:  # the last line of defence: what is unforeseen still ends as a message
+        found = f"Something unforeseen happened ({type(error).__name__}: {error})."
+        return JobFailure(ErrorCode.INTERNAL.value, found, "", "Please report it with the details.", detail=traceback.format_exc())
+
+
+def _cause(error: SardineError) -> str:
+    return "".join(traceback.format_exception(error.__cause__)) if error.__cause__ is not None else ""
+
+
+def _tell_failure(failure: JobFailure, as_json: bool) -> int:
+    if as_json:
+        print(encode(failure), end="")
+    print(f"{failure.code}: {failure.sentence}", file=sys.stderr)
+    if failure.code == ErrorCode.INTERNAL.value:
+        print(failure.detail, file=sys.stderr)
+    return failure.exit_status
+
+
+def _interrupt_event() -> threading.Event:
+    """Set by the first Ctrl-C or a terminate, which then stop the run in good order; a second Ctrl-C stops it at once."""
+    event = threading.Event()
+
+    def stop(_number: int, _frame: object) -> None:
+        event.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    return event
