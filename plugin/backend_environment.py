@@ -16,8 +16,16 @@ STRIPPED_PREFIXES = ("PYTHON", "PIP_", "PROJ_", "GDAL_", "OGR_", "__PYVENV_LAUNC
 """Set by QGIS or its launchers for QGIS's own libraries; the backend brings its own Python, PROJ database and GDAL."""
 
 CA_BUNDLE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
-SEARCH_PATH_VARIABLES = ("LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "DYLD_INSERT_LIBRARIES",
-                         "DYLD_FRAMEWORK_PATH", "DYLD_FALLBACK_FRAMEWORK_PATH", "PATH")  # fmt: skip
+SEARCH_PATH_VARIABLES = (
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "DYLD_LIBRARY_PATH",
+    "DYLD_FRAMEWORK_PATH",
+    "DYLD_FALLBACK_LIBRARY_PATH",
+    "DYLD_FALLBACK_FRAMEWORK_PATH",
+    "DYLD_INSERT_LIBRARIES",
+)
 SYSTEM_FOLDERS = ("/", "/usr", "/usr/local")
 """Where QGIS is installed into the system itself, nothing on a search path is QGIS's own."""
 

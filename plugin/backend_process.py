@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Optional, Protocol
+from typing import Protocol
 
 from qgis.PyQt.QtCore import QIODevice, QProcess, QProcessEnvironment, QThread
 
@@ -13,7 +13,7 @@ from ..backend.protocol import Cancel, ErrorCode, FromChild, Hello, JobFailure, 
 from .backend_environment import BackendCommand
 from .message_stream import Excerpt, MessageStream
 
-REQUIRED_PACKAGES = ("torch", "timm", "rasterio", "numpy")
+REQUIRED_PACKAGES = ("torch", "timm", "rasterio", "numpy", "safetensors")
 """What `hello` must name a version of. It says so without importing them, so a wrong interpreter shows at once."""
 
 
@@ -54,9 +54,7 @@ class BackendRun:
     and no user event is handled in the middle of a job.
     """
 
-    def __init__(
-        self, command: BackendCommand, request: JobRequest, listener: Listener, patience: Optional[Patience] = None
-    ) -> None:
+    def __init__(self, command: BackendCommand, request: JobRequest, listener: Listener, patience: Patience | None = None) -> None:
         self._command = command
         self._request = request
         self._listener = listener

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 
-VERSIONS = {"sardine": "0", "python": "3", "torch": "2", "timm": "1", "rasterio": "1", "numpy": "1"}
+VERSIONS = {"sardine": "0", "python": "3", "torch": "2", "timm": "1", "rasterio": "1", "numpy": "1", "safetensors": "1"}
 FAILURE = {
     "type": "failure",
     "code": "unit_ambiguous",
@@ -52,7 +52,7 @@ def done() -> None:
 def refused() -> None:
     hello()
     read()
-    say(FAILURE)
+    say({**FAILURE, "detail": "D"})
     sys.exit(2)
 
 

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Layers of the project become sources that another process can open. Everything here runs on the main thread."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Optional
+
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransformContext,
+    QgsFeature,
+    QgsFields,
+    QgsProcessingFeatureSource,
+    QgsRasterLayer,
+    QgsRectangle,
+    QgsVectorFileWriter,
+    QgsWkbTypes,
+)
+
+from ..backend.protocol import BandSource, ErrorCode, SardineError
+
+LayerLookup = Callable[[str], Optional[QgsRasterLayer]]
+
+
+def raster_source(layer: QgsRasterLayer) -> str:
+    """What GDAL in another process opens to read `layer`'s file.
+
+    Raises SardineError (source_not_raster) for a layer that is not a file: a map service, a virtual raster, a raster in
+    QGIS's memory, or one behind a password that only QGIS knows.
+    """
+    source = layer.source()
+    problem = ""
+    if layer.providerType() != "gdal":
+        problem = f"comes from the provider “{layer.providerType()}”"
+    elif re.search(r"/vsimem/|^MEM:", source):
+        problem = "lies in the memory of QGIS"
+    elif "authcfg=" in source:
+        problem = "needs a login that is stored in QGIS"
+    if problem:
+        raise SardineError(
+            ErrorCode.SOURCE_NOT_RASTER,
+            f"The layer “{layer.name()}” {problem}.",
+            "The backend reads raster files through GDAL.",
+            "Save the layer as a GeoTIFF with its raw values, and use that.",
+        )
+    # Open options stand behind the source (QgsGdalProviderBase::encodeGdalUri); the backend opens files without any.
+    return re.split(r"\|(?:option|credential):", source, maxsplit=1)[0]
+
+
+def crs_note(layer: QgsRasterLayer) -> str:
+    """A sentence where QGIS shows `layer` in another coordinate system than its file says; empty where it does not."""
+    provider = layer.dataProvider()
+    if provider is None or not provider.crs().isValid() or provider.crs() == layer.crs():
+        return ""
+    return (
+        f"The layer “{layer.name()}” is set to {layer.crs().userFriendlyIdentifier()} in QGIS, but its file says "
+        f"{provider.crs().userFriendlyIdentifier()}: the file's is used."
+    )
+
+
+def chosen_bands(first: str, second: str | None, vv_band: int, vh_band: int) -> tuple[BandSource, ...]:
+    """The bands as VV_BAND and VH_BAND say; 0 leaves the role to be read off by the backend.
+
+    VV is sought in the `first` source; VH in the `second` where there is one, else in the first.
+    """
+    named = [BandSource("VV", first, vv_band)] if vv_band > 0 else []
+    named += [BandSource("VH", first if second is None else second, vh_band)] if vh_band > 0 else []
+    read_off = []
+    if vv_band <= 0 or (vh_band <= 0 and second is None):
+        read_off.append(BandSource("", first, 0))
+    if second is not None and vh_band <= 0:
+        read_off.append(BandSource("", second, 0))
+    return (*named, *read_off)
+
+
+def parse_bands(text: str, named: Mapping[str, str], lookup: LayerLookup) -> tuple[BandSource, ...]:
+    """The bands in `text`: `ROLE=source:band`, one a line or separated by semicolons.
+
+    A source is a path as GDAL opens it, a name in `named` (the algorithm's own raster parameters, for use in models), or a
+    layer of the project by name or id. Raises SardineError (request_invalid, source_not_raster).
+    """
+    bands = []
+    for item in re.split(r"[;\n]", text):
+        if item.strip():
+            band = BandSource.parse(item.strip())
+            bands.append(BandSource(band.role, _resolved(band.path, named, lookup), band.band))
+    return tuple(bands)
+
+
+def _resolved(source: str, named: Mapping[str, str], lookup: LayerLookup) -> str:
+    if source in named:
+        return named[source]
+    layer = lookup(source)
+    return raster_source(layer) if layer is not None else source
+
+
+def crs_text(crs: QgsCoordinateReferenceSystem) -> str | None:
+    """`crs` for another process: authority and code, else WKT; None where it is not valid."""
+    if not crs.isValid():
+        return None
+    return (
+        crs.authid()
+        if crs.authid().upper().startswith(("EPSG:", "ESRI:"))
+        else crs.toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED)
+    )
+
+
+def bounds_of(extent: QgsRectangle) -> tuple[float, float, float, float]:
+    """xmin, ymin, xmax, ymax."""
+    return (extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum())
+
+
+def write_mask(source: QgsProcessingFeatureSource, path: str, transform_context: QgsCoordinateTransformContext) -> int:
+    """Writes the geometries of `source` (its selection, where only that is asked for) to a GeoPackage; returns their number.
+
+    The layer is copied because it may be one of many in its file, filtered, in memory, or edited and not saved.
+    Raises SardineError (mask_unreadable).
+    """
+    options = QgsVectorFileWriter.SaveVectorOptions()
+    options.driverName = "GPKG"
+    options.layerName = "mask"
+    geometry_type = QgsWkbTypes.multiType(QgsWkbTypes.flatType(source.wkbType()))
+    writer = QgsVectorFileWriter.create(path, QgsFields(), geometry_type, source.sourceCrs(), transform_context, options)
+    count = 0
+    problem = writer.errorMessage()
+    for feature in source.getFeatures():
+        if problem or not feature.hasGeometry():
+            continue
+        geometry = feature.geometry()
+        geometry.get().dropZValue()
+        geometry.get().dropMValue()
+        geometry.convertToMultiType()
+        copy = QgsFeature()
+        copy.setGeometry(geometry)
+        if not writer.addFeature(copy):
+            problem = writer.errorMessage()
+        count += 1
+    del writer  # closes the file
+    if problem or not count:
+        raise SardineError(
+            ErrorCode.MASK_UNREADABLE,
+            f"The mask layer could not be copied ({problem})." if problem else "The mask layer holds no polygon.",
+            "At least one polygon is needed.",
+            "Check the layer and its selection.",
+        )
+    return count

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The backend's messages become Processing's feedback."""
+
+from __future__ import annotations
+
+import time
+
+from qgis.core import QgsProcessingFeedback
+
+from ...backend.protocol import FromChild, Hello, JobWarning, Progress, Ready
+from ..translation import tr
+
+TEXT_INTERVAL_S = 10.0
+"""Processing keeps every progress text as a line of its log: the bar moves often, the text seldom."""
+
+
+class JobFeedback:
+    """The listener of a BackendRun that belongs to a Processing algorithm. Safe in the algorithm's thread."""
+
+    def __init__(self, feedback: QgsProcessingFeedback) -> None:
+        self._feedback = feedback
+        self._stage = ""
+        self._told_at_s = 0.0
+
+    def is_cancelled(self) -> bool:
+        return self._feedback.isCanceled()
+
+    def on_message(self, message: FromChild) -> None:
+        """Shows `message` where a person looks for its kind: the log, the bar, or the line above it."""
+        if isinstance(message, Hello):
+            self._feedback.pushDebugInfo(", ".join(f"{name} {version}" for name, version in message.versions.items()))
+        elif isinstance(message, Ready):
+            self._feedback.pushInfo(
+                tr("Model {model} on {device} ({precision})").format(
+                    model=message.model_name, device=message.device, precision=message.precision
+                )
+            )
+        elif isinstance(message, JobWarning):
+            self._feedback.pushWarning(message.text)
+        elif isinstance(message, Progress):
+            self._show(message)
+
+    def _show(self, progress: Progress) -> None:
+        now_s = time.monotonic()
+        if progress.stage != self._stage or now_s - self._told_at_s > TEXT_INTERVAL_S:
+            self._stage, self._told_at_s = progress.stage, now_s
+            self._feedback.setProgressText(progress_text(progress))
+        if progress.total > 0:
+            self._feedback.setProgress(100.0 * progress.done / progress.total)
+
+
+def progress_text(progress: Progress) -> str:
+    """The stage, the rate and the time left, where known."""
+    parts = [progress.stage]
+    if progress.rate_mpx_s:
+        parts.append(tr("{rate:.2f} megapixels/s").format(rate=progress.rate_mpx_s))
+    if progress.left_s is not None:
+        parts.append(tr("{time} left").format(time=duration_text(progress.left_s)))
+    return ", ".join(parts)
+
+
+def duration_text(seconds: float) -> str:
+    """`seconds` as a person says it: 40 s, 12 min, 1 h 20 min.
+
+    >>> duration_text(4810)
+    '1 h 20 min'
+    """
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{round(seconds)} s"
+    if minutes < 90:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"

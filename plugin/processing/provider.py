@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The Processing provider `sardine`."""
+
+from __future__ import annotations
+
+from qgis.core import QgsProcessingProvider
+from qgis.PyQt.QtGui import QIcon
+
+from ..locations import ICONS
+from .landcover import LandcoverAlgorithm
+
+
+class SardineProvider(QgsProcessingProvider):
+    """Id and algorithm ids are written into models and scripts: they are never translated and never changed."""
+
+    def id(self) -> str:
+        return "sardine"
+
+    def name(self) -> str:
+        return "SARdine"
+
+    def icon(self) -> QIcon:
+        return QIcon(self.svgIconPath())
+
+    def svgIconPath(self) -> str:
+        return str(ICONS / "sardine.svg")
+
+    def loadAlgorithms(self) -> None:
+        self.addAlgorithm(LandcoverAlgorithm())
+
+    def supportedOutputRasterLayerExtensions(self) -> list[str]:
+        # The backend streams GeoTIFFs; another choice in the settings of Processing must not reach it.
+        return ["tif", "tiff"]

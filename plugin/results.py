@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a finished run tells, and what a run that died leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..backend.model_card import ModelCard
+from ..backend.protocol import JobResult
+from .translation import tr
+
+PART_SUFFIX = ".part"
+"""The backend writes `<name>.part` and renames it when it is whole."""
+
+
+def summary_lines(result: JobResult, card: ModelCard) -> list[str]:
+    """How the result came about and what it holds, a line each, for the log."""
+    lines = [
+        tr("Unit of the values: {unit} ({evidence})").format(unit=result.unit, evidence=result.unit_evidence),
+        tr("{height} × {width} pixels, {share:.1f}% valid, {area:.3f} km²").format(
+            height=result.height, width=result.width, share=100 * result.valid_share, area=result.valid_area_km2
+        ),
+    ]
+    if result.mean_confidence_percent is not None:
+        lines.append(tr("Mean confidence: {percent:.1f}%").format(percent=result.mean_confidence_percent))
+    for item in card.classes:
+        area_ha = result.class_area_ha.get(str(item.code), 0.0)
+        if area_ha > 0:
+            lines.append(f"  {item.code:3d} {item.name}: {area_ha:.2f} ha")
+    if card.training.get("simulated_only"):
+        lines.append(tr("The model was trained on simulated scenes only: its map is a demonstration."))
+    lines.append(
+        tr("{run} of {total} windows in {elapsed:.1f} s on {device} ({precision}), model {model}").format(
+            run=result.windows_run,
+            total=result.windows_total,
+            elapsed=result.elapsed_s,
+            device=result.device,
+            precision=result.precision,
+            model=result.model_name,
+        )
+    )
+    return lines
+
+
+def remove_parts(outputs: Iterable[str]) -> list[str]:
+    """Removes the unfinished files of a backend that was killed; returns those that are there still, and why."""
+    left = []
+    for output in outputs:
+        part = Path(output + PART_SUFFIX)
+        try:
+            part.unlink(missing_ok=True)
+        except OSError as error:
+            left.append(f"{part} ({error.strerror})")
+    return left

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How result layers look: land cover from the model card's palette, confidence and attention as ramps."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable
+
+from qgis.core import (
+    QgsColorRampShader,
+    QgsContrastEnhancement,
+    QgsGradientColorRamp,
+    QgsGradientStop,
+    QgsMapLayer,
+    QgsPalettedRasterRenderer,
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsProcessingLayerPostProcessorInterface,
+    QgsRasterDataProvider,
+    QgsRasterLayer,
+    QgsRasterRenderer,
+    QgsRasterShader,
+    QgsSingleBandGrayRenderer,
+    QgsSingleBandPseudoColorRenderer,
+)
+from qgis.PyQt.QtGui import QColor
+
+from ..backend.model_card import ModelCard
+
+INFERNO = ("#000004", "#420a68", "#932667", "#dd513a", "#fca50a", "#fcffa4")
+"""Six even steps of matplotlib's “inferno” (CC0): its lightness grows evenly, so that it reads in grey and for the colour-blind."""
+
+
+def landcover_renderer(provider: QgsRasterDataProvider, card: ModelCard) -> QgsRasterRenderer:
+    """Class codes in the colours of `card`, in the order of the codes."""
+    in_order = sorted(card.classes, key=lambda item: item.code)
+    classes = [QgsPalettedRasterRenderer.Class(item.code, QColor(item.colour), item.name) for item in in_order]
+    return QgsPalettedRasterRenderer(provider, 1, classes)
+
+
+def confidence_renderer(provider: QgsRasterDataProvider) -> QgsRasterRenderer:
+    """Percent from black (0) to white (100), the same for each layer so that two can be compared."""
+    return _grey(provider, 1, 0.0, 100.0)
+
+
+def attention_renderer(provider: QgsRasterDataProvider) -> QgsRasterRenderer:
+    """Mean attention between its 2nd and 98th percentile. A few patches draw hundreds of times the average."""
+    low, high = percentiles(provider, 1, 0.02, 0.98)
+    ramp = QgsGradientColorRamp(QColor(INFERNO[0]), QColor(INFERNO[-1]))
+    ramp.setStops([QgsGradientStop(n / (len(INFERNO) - 1), QColor(colour)) for n, colour in enumerate(INFERNO[1:-1], start=1)])
+    shader_function = QgsColorRampShader(low, high, ramp, QgsColorRampShader.Type.Interpolated)
+    shader_function.classifyColorRamp(len(INFERNO), 1)
+    shader = QgsRasterShader(low, high)
+    shader.setRasterShaderFunction(shader_function)
+    renderer = QgsSingleBandPseudoColorRenderer(provider, 1, shader)
+    renderer.setClassificationMin(low)
+    renderer.setClassificationMax(high)
+    return renderer
+
+
+def probabilities_renderer(provider: QgsRasterDataProvider) -> QgsRasterRenderer:
+    """The first class's probability from black (0) to white (1); the band is changed in the layer's properties."""
+    return _grey(provider, 1, 0.0, 1.0)
+
+
+def percentiles(provider: QgsRasterDataProvider, band: int, low: float, high: float) -> tuple[float, float]:
+    """The values below which the shares `low` and `high` of a sample of at most 512 x 512 float32 pixels lie; never equal.
+
+    Not `cumulativeCut`: it has GDAL compute statistics, which leaves an .aux.xml file beside the raster.
+    """
+    width, height = min(provider.xSize(), 512), min(provider.ySize(), 512)
+    block = provider.block(band, provider.extent(), width, height)
+    values = sorted(value for value in array("f", bytes(block.data())) if math.isfinite(value))
+    if not values:
+        return 0.0, 1.0
+    minimum, maximum = (values[round(share * (len(values) - 1))] for share in (low, high))
+    return (minimum, maximum) if maximum > minimum else (minimum, minimum + 1.0)
+
+
+def renderer_for(output: str, provider: QgsRasterDataProvider, card: ModelCard) -> QgsRasterRenderer:
+    """The renderer of the backend's `output`: landcover, confidence, probabilities or attention."""
+    plain: dict[str, Callable[[QgsRasterDataProvider], QgsRasterRenderer]] = {
+        "confidence": confidence_renderer,
+        "probabilities": probabilities_renderer,
+        "attention": attention_renderer,
+    }
+    return landcover_renderer(provider, card) if output == "landcover" else plain[output](provider)
+
+
+def style(layer: QgsRasterLayer, output: str, card: ModelCard) -> None:
+    """Gives `layer`, which holds the backend's `output`, its renderer. Main thread only."""
+    layer.setRenderer(renderer_for(output, layer.dataProvider(), card))
+    layer.triggerRepaint()
+
+
+class LayerStyler(QgsProcessingLayerPostProcessorInterface):
+    """Styles one result when Processing has loaded it. Processing keeps no reference to it: whoever makes it must."""
+
+    def __init__(self, output: str, card: ModelCard) -> None:
+        super().__init__()
+        self._output = output
+        self._card = card
+
+    def postProcessLayer(self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> None:
+        if isinstance(layer, QgsRasterLayer) and layer.isValid():
+            style(layer, self._output, self._card)
+
+
+def _grey(provider: QgsRasterDataProvider, band: int, low: float, high: float) -> QgsRasterRenderer:
+    renderer = QgsSingleBandGrayRenderer(provider, band)
+    enhancement = QgsContrastEnhancement(provider.dataType(band))
+    enhancement.setMinimumValue(low)
+    enhancement.setMaximumValue(high)
+    enhancement.setContrastEnhancementAlgorithm(QgsContrastEnhancement.ContrastEnhancementAlgorithm.StretchToMinimumMaximum)
+    renderer.setContrastEnhancement(enhancement)
+    return renderer
