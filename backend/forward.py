@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .device import bf16_is_fast
 from .model import Prediction
 from .protocol import ErrorCode, SardineError
 
@@ -99,6 +100,8 @@ class BatchRunner:
         crowded = self.device
         self._model = self._model.to("cpu")
         self.device = torch.device("cpu")
+        if not bf16_is_fast(self.device):
+            self.precision = "fp32"
         _release_cache(crowded)
         self._warn("device_left", f"The memory of {crowded} does not hold one window: the CPU computes from here on.")
 

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A scene becomes finished rows of maps: windows are read, run, blended, classified and handed on, row of windows by row.
+
+    read_rows -> Canvas (the window rows in memory) -> BatchRunner -> RowBlend (logits, attention) -> classify -> writer
+
+Memory depends on the scene's width, the window and the classes, never on its height.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .blend import RowBlend
+from .canvas import Canvas
+from .classify import classify
+from .forward import BatchRunner, is_out_of_memory, out_of_memory_error
+from .job_stream import cancelled_error
+from .model_card import ModelCard
+from .protocol import ErrorCode, JobRequest, Progress, SardineError
+from .row_reader import NewRows, SceneReader, read_rows
+from .strip import CLASS_OUTPUTS, Strip, StripSink
+from .windows import WindowLayout, window_stride
+
+STAGE = "mapping"
+
+
+@dataclass
+class Summary:
+    """Counts over the whole run. `confidence_sum` is of the largest probability (0 to 1) over the valid pixels."""
+
+    valid_px: int = 0
+    confidence_sum: float = 0.0
+    class_px: dict[int, int] = field(default_factory=dict)
+    windows_total: int = 0
+    windows_run: int = 0
+
+    @property
+    def mean_confidence_percent(self) -> float | None:
+        """None where no classes were mapped or no pixel is valid."""
+        return 100.0 * self.confidence_sum / self.valid_px if self.class_px else None
+
+
+def check_outputs(request: JobRequest, card: ModelCard) -> None:
+    """Refuses what this model cannot give, and a wrong overlap, before any raster is opened. Raises SardineError."""
+    window_stride(card.window_px, card.patch_px, request.overlap)
+    asked = request.outputs.chosen()
+    if not asked:
+        raise SardineError(
+            ErrorCode.REQUEST_INVALID,
+            "No output was asked for.",
+            "At least one is needed.",
+            "Name a file for land cover or attention.",
+        )
+    if not card.classes and CLASS_OUTPUTS & asked.keys():
+        raise SardineError(
+            ErrorCode.REQUEST_INVALID,
+            f"The model {card.name} has no classes: it cannot give {' or '.join(sorted(CLASS_OUTPUTS & asked.keys()))}.",
+            "An encoder alone gives attention only.",
+            "Ask for attention alone, or choose a model with classes.",
+        )
+
+
+def predict(
+    scene: SceneReader,
+    runner: BatchRunner,
+    card: ModelCard,
+    layout: WindowLayout,
+    sink: StripSink,
+    *,
+    progress: Callable[[Progress], None],
+    cancelled: Callable[[], bool],
+) -> Summary:
+    """Maps the area of `layout` into `sink`, strip by strip.
+
+    Class outputs have the pixels of `layout.area`; attention has one pixel a patch of `layout.region`, bands mean and heads,
+    NaN where no pixel of the patch is wanted. In each window attention has the mean 1 over the patches with data; it is
+    blended with the taper of the patches, and not normalised again.
+
+    Raises SardineError: cancelled, out_of_memory, model_weights_not_finite (for logits and attention too), and what scene and sink raise.
+    """
+    run = _Run(runner, card, layout, sink, _Meter(layout, progress), cancelled)
+    try:
+        with torch.inference_mode():
+            for index, new_rows in enumerate(read_rows(scene, card, layout)):
+                run.window_row(index, new_rows)
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise out_of_memory_error(runner.device) from error
+        raise
+    return run.summary
+
+
+class _Run:
+    """The state between window rows."""
+
+    def __init__(
+        self,
+        runner: BatchRunner,
+        card: ModelCard,
+        layout: WindowLayout,
+        sink: StripSink,
+        meter: _Meter,
+        cancelled: Callable[[], bool],
+    ) -> None:
+        self.summary = Summary(windows_total=layout.count)
+        self._runner, self._card, self._layout, self._sink = runner, card, layout, sink
+        self._meter, self._cancelled = meter, cancelled
+        self._canvas = Canvas(len(card.bands), layout, runner.device)
+        window, patch = layout.window_px, layout.patch_px
+        self._logits = self._attention = None
+        if CLASS_OUTPUTS & sink.outputs:
+            self._logits = RowBlend(len(card.classes), window, layout.row_starts, layout.column_starts, runner.device)
+        if "attention" in sink.outputs:
+            rows, columns = ([start // patch for start in starts] for starts in (layout.row_starts, layout.column_starts))
+            self._attention = RowBlend(card.encoder.num_heads, window // patch, rows, columns, runner.device)
+
+    def window_row(self, index: int, new_rows: NewRows) -> None:
+        """Runs one row of windows and hands on the rows that it finishes."""
+        self._canvas.append(new_rows)
+        columns = self._canvas.wanted_columns()
+        self._meter.skip(len(self._layout.column_starts) - len(columns))
+        step = self._runner.batch_size
+        for first in range(0, len(columns), step):
+            self._batch(columns[first : first + step])
+        self._finish(index)
+
+    def _batch(self, columns: list[int]) -> None:
+        if self._cancelled():
+            raise cancelled_error()
+        x, patch_valid = self._canvas.windows(columns)
+        for first, prediction in self._runner.run(x, patch_valid):
+            logits, attention = prediction.logits, prediction.attention
+            for offset in range(len(logits) if logits is not None else len(attention) if attention is not None else 0):
+                column = columns[first + offset]
+                if self._logits is not None and logits is not None:
+                    self._logits.add(column, logits[offset])
+                if self._attention is not None and attention is not None:
+                    self._attention.add(column, self._without_nodata(attention[offset], patch_valid[first + offset]))
+            if self._cancelled():
+                raise cancelled_error()
+        self.summary.windows_run += len(columns)
+        self._meter.ran(len(columns))
+
+    @staticmethod
+    def _without_nodata(attention: Tensor, patch_valid: Tensor) -> Tensor:
+        # NaN times a weight would spoil a neighbour's sum. A patch without data has none in any window, and is NaN at the end.
+        return attention.masked_fill(~patch_valid.to(attention.device), 0.0)
+
+    def _finish(self, index: int) -> None:
+        rows = self._layout.finished_rows(index)
+        top = self._layout.canvas.row + self._layout.row_starts[index]  # in the scene
+        if self._attention is not None:
+            self._finish_attention(self._attention, top, rows)
+        area = self._layout.area
+        first, end = max(top, area.row), min(top + rows, area.row_end)
+        if first < end:
+            wanted = self._canvas.wanted[first - top : end - top].copy()
+            columns = slice(area.column - self._layout.canvas.column, area.column_end - self._layout.canvas.column)
+            wanted[:, : columns.start] = False
+            wanted[:, columns.stop :] = False
+            self.summary.valid_px += int(np.count_nonzero(wanted))
+            if self._logits is not None:
+                self._finish_classes(self._logits.finished()[:, first - top : end - top], wanted, columns, first - area.row)
+        if self._logits is not None:
+            self._logits.drop()
+        self._canvas.drop(rows)
+
+    def _finish_classes(self, logits: Tensor, wanted: NDArray[np.bool_], columns: slice, row: int) -> None:
+        codes = [item.code for item in self._card.classes]
+        want_probabilities = "probabilities" in self._sink.outputs
+        result = classify(logits, wanted, codes, self._card.temperature, want_probabilities=want_probabilities)
+        if not result.finite:
+            raise _not_finite_error(self._card, self._runner.precision)
+        self.summary.confidence_sum += result.confidence_sum
+        pixels = np.bincount(result.landcover.ravel(), minlength=256)
+        for code in codes:
+            self.summary.class_px[code] = self.summary.class_px.get(code, 0) + int(pixels[code])
+        rasters = {
+            "landcover": result.landcover[None],
+            "confidence": result.confidence[None],
+            "probabilities": result.probabilities,
+        }
+        for name, values in rasters.items():
+            if name in self._sink.outputs and values is not None:
+                self._sink.write(Strip(name, row, values[:, :, columns]))
+
+    def _finish_attention(self, blend: RowBlend, top: int, rows: int) -> None:
+        patch, region, canvas = self._layout.patch_px, self._layout.region, self._layout.canvas
+        first, end = max(top, region.row), min(top + rows, region.row_end)
+        if first < end:
+            columns = slice((region.column - canvas.column) // patch, (region.column_end - canvas.column) // patch)
+            part = slice((first - top) // patch, (end - top) // patch)
+            heads = blend.finished()[:, part, columns].cpu().numpy()
+            wanted = self._canvas.patch_wanted[part, columns]
+            if not np.isfinite(heads[:, wanted]).all():
+                raise _not_finite_error(self._card, self._runner.precision)
+            values = np.concatenate([heads.mean(axis=0, keepdims=True), heads])
+            values[:, ~wanted] = np.nan
+            self._sink.write(Strip("attention", (first - region.row) // patch, values))
+        blend.drop()
+
+
+class _Meter:
+    """Progress in windows. The rate counts scene pixels of the area, each once however many windows see it."""
+
+    def __init__(self, layout: WindowLayout, report: Callable[[Progress], None]) -> None:
+        self._total, self._report = layout.count, report
+        self._window_mpx = layout.area.height * layout.area.width / layout.count / 1e6
+        self._started_s = time.monotonic()
+        self._done = self._run = 0
+        report(Progress(STAGE, 0, self._total))
+
+    def skip(self, windows: int) -> None:
+        if windows:
+            self._done += windows
+            self._tell()
+
+    def ran(self, windows: int) -> None:
+        self._done += windows
+        self._run += windows
+        self._tell()
+
+    def _tell(self) -> None:
+        elapsed_s = time.monotonic() - self._started_s
+        if self._run == 0 or elapsed_s <= 0.0:
+            self._report(Progress(STAGE, self._done, self._total))
+            return
+        left_s = elapsed_s / self._run * (self._total - self._done)  # if none of the windows to come is skipped
+        self._report(Progress(STAGE, self._done, self._total, self._done * self._window_mpx / elapsed_s, left_s))
+
+
+def _not_finite_error(card: ModelCard, precision: str) -> SardineError:
+    return SardineError(
+        ErrorCode.MODEL_WEIGHTS_NOT_FINITE,
+        f"The model {card.name} gave values that are not numbers, in {precision}.",
+        "Finite values are needed for a map.",
+        "Try the precision fp32." if precision != "fp32" else "Choose another model.",
+        refused=False,
+    )
