@@ -171,14 +171,14 @@ def _request(arguments: Namespace) -> JobRequest:
 
 
 def _outcome(run: Callable[[], Any]) -> Any:
-    """What `run` returns, or the JobFailure that tells why it did not. A traceback goes into its detail, never to a person's eyes."""
+    """What `run` returns, or the JobFailure that tells why it did not; a traceback goes into its detail alone."""
     try:
         return run()
     except SardineError as error:
         return JobFailure.from_error(error, detail=_cause(error))
     except MemoryError:
-        found = "The computer ran out of memory."
-        return JobFailure(ErrorCode.OUT_OF_MEMORY.value, found, "", "Close other programs, or map a smaller area.", detail=traceback.format_exc())
+        found, action = "The computer ran out of memory.", "Close other programs, or map a smaller area."
+        return JobFailure(ErrorCode.OUT_OF_MEMORY.value, found, "", action, detail=traceback.format_exc())
     except ImportError as error:
         return JobFailure(
             ErrorCode.INTERPRETER_UNSUITABLE.value,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from tqdm import tqdm
 
@@ -14,19 +15,21 @@ class ProgressBar:
     """One tqdm bar a stage. Where stderr is no terminal it is redrawn rarely, so that logs stay short."""
 
     def __init__(self) -> None:
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[Any] | None = None
         self._stage = ""
 
     def update(self, progress: Progress) -> None:
         if self._bar is None or progress.stage != self._stage:
             self.close()
             self._stage = progress.stage
-            self._bar = tqdm(
+            bar = self._bar = tqdm(
                 total=progress.total, desc=progress.stage, unit=" steps", mininterval=0.1 if sys.stderr.isatty() else 15, leave=True
             )
+        else:
+            bar = self._bar
         if progress.rate_mpx_s is not None:
-            self._bar.set_postfix_str(f"{progress.rate_mpx_s:.2f} megapixels/s", refresh=False)
-        self._bar.update(progress.done - self._bar.n)
+            bar.set_postfix_str(f"{progress.rate_mpx_s:.2f} megapixels/s", refresh=False)
+        bar.update(progress.done - bar.n)
 
     def close(self) -> None:
         if self._bar is not None:
