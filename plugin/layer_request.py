@@ -61,18 +61,18 @@ def crs_note(layer: QgsRasterLayer) -> str:
 
 
 def chosen_bands(first: str, second: str | None, vv_band: int, vh_band: int) -> tuple[BandSource, ...]:
-    """The bands as VV_BAND and VH_BAND say; 0 leaves the role to be read off by the backend.
+    """The bands as VV_BAND and VH_BAND say; 0 is a choice left empty.
 
-    VV is sought in the `first` source; VH in the `second` where there is one, else in the first.
+    VV is a band of the `first` source; VH of the `second` where there is one, else of the first. The backend reads the roles
+    off each source without a choice of its own, and takes no more than the chosen bands of the others.
     """
-    named = [BandSource("VV", first, vv_band)] if vv_band > 0 else []
-    named += [BandSource("VH", first if second is None else second, vh_band)] if vh_band > 0 else []
-    read_off = []
-    if vv_band <= 0 or (vh_band <= 0 and second is None):
-        read_off.append(BandSource("", first, 0))
-    if second is not None and vh_band <= 0:
-        read_off.append(BandSource("", second, 0))
-    return (*named, *read_off)
+    chosen = {first: [], **({} if second is None else {second: []})}
+    if vv_band > 0:
+        chosen[first].append(BandSource("VV", first, vv_band))
+    if vh_band > 0:
+        vh_source = first if second is None else second
+        chosen[vh_source].append(BandSource("VH", vh_source, vh_band))
+    return tuple(band for source, bands in chosen.items() for band in bands or [BandSource("", source, 0)])
 
 
 def parse_bands(text: str, named: Mapping[str, str], lookup: LayerLookup) -> tuple[BandSource, ...]:

@@ -40,11 +40,11 @@ def inputs() -> list[QgsProcessingParameterDefinition]:
         ),
         _helped(
             QgsProcessingParameterBand("VV_BAND", tr("VV band"), parentLayerParameterName="INPUT", optional=True),
-            tr("A band of the Sentinel-1 raster. Left empty: read off the band descriptions and file names."),
+            tr("A band of the Sentinel-1 raster. With both left empty they are read off the band descriptions and file names."),
         ),
         _helped(
             QgsProcessingParameterBand("VH_BAND", tr("VH band"), parentLayerParameterName="INPUT", optional=True),
-            tr("A band of the Sentinel-1 raster, or of the second raster where there is one. Left empty: read off."),
+            tr("A band of the second raster where there is one, else of the Sentinel-1 raster."),
         ),
         _helped(
             QgsProcessingParameterRasterLayer("INPUT_2", tr("Second raster (VH in a file of its own)"), optional=True),

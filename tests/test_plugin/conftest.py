@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Real QGIS with the plugin loaded from this clone; nothing here is skipped where QGIS is missing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from qgis.core import QgsProcessingContext, QgsProcessingFeedback, QgsProject, QgsSettings
+from sardine.plugin.main import SardinePlugin
+
+from tests.test_plugin.material import radar_db, write_header_only_model, write_model, write_raster
+
+
+@pytest.fixture
+def plugin(qgis_processing: None) -> Iterator[SardinePlugin]:
+    """The plugin as `qgis_process` loads it: with its provider, without a window."""
+    plugin = SardinePlugin(None)
+    plugin.initProcessing()
+    yield plugin
+    plugin.unload()
+
+
+@pytest.fixture
+def no_chosen_python() -> Iterator[None]:
+    """The setting of the interpreter, empty for a test and as it was afterwards."""
+    before = QgsSettings().value("sardine/python")
+    QgsSettings().remove("sardine/python")
+    yield
+    if before is None:
+        QgsSettings().remove("sardine/python")
+    else:
+        QgsSettings().setValue("sardine/python", before)
+
+
+@pytest.fixture
+def context() -> QgsProcessingContext:
+    """A Processing context on the current project."""
+    context = QgsProcessingContext()
+    context.setProject(QgsProject.instance())
+    return context
+
+
+class LoggedFeedback(QgsProcessingFeedback):
+    """Keeps what was told, by kind; cancels itself at the first progress if asked to."""
+
+    def __init__(self, cancels: bool = False) -> None:
+        super().__init__(False)
+        self.warnings: list[str] = []
+        self.infos: list[str] = []
+        self.details: list[str] = []
+        self.texts: list[str] = []
+        self._cancels = cancels
+
+    def pushWarning(self, text: str) -> None:
+        self.warnings.append(text)
+
+    def pushInfo(self, text: str) -> None:
+        self.infos.append(text)
+
+    def pushDebugInfo(self, text: str) -> None:
+        self.details.append(text)
+
+    def setProgressText(self, text: str) -> None:
+        self.texts.append(text)
+        if self._cancels:
+            self.cancel()
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    """A small scene in dB with band descriptions, in a folder with a space and letters beyond ASCII."""
+    folder = tmp_path / "Szene Größe"
+    folder.mkdir()
+    return write_raster(folder / "s1 münchen.tif", radar_db(), descriptions=("VV", "VH"))
+
+
+@pytest.fixture
+def header_model(tmp_path: Path) -> Path:
+    """A model file without weights."""
+    return write_header_only_model(tmp_path / "model.safetensors")
+
+
+@pytest.fixture(scope="session")
+def backend_python(root: Path) -> str:
+    """The backend's interpreter: SARDINE_PYTHON, else the clone's own environment. Its absence is a failure."""
+    python = os.environ.get("SARDINE_PYTHON") or str(root / ".venv/bin/python")
+    assert Path(python).is_file(), f"no Python for the backend at {python}: run make setup, or set SARDINE_PYTHON"
+    return python
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory, backend_python: str, root: Path) -> Path:
+    """A whole model with random weights."""
+    return write_model(tmp_path_factory.mktemp("model") / "random weights.safetensors", backend_python, root)
