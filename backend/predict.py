@@ -83,7 +83,8 @@ def predict(
     NaN where no pixel of the patch is wanted. In each window attention has the mean 1 over the patches with data; it is
     blended with the taper of the patches, and not normalised again.
 
-    Raises SardineError: cancelled, out_of_memory, model_weights_not_finite (for logits and attention too), and what scene and sink raise.
+    Raises SardineError: cancelled, out_of_memory, model_weights_not_finite (for logits and attention too), and what scene and
+    sink raise.
     """
     run = _Run(runner, card, layout, sink, _Meter(layout, progress), cancelled)
     try:

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Can the outputs be written where they are asked for? Answered before any raster is opened, by trying, not by asking:
+permission bits say little about network drives, access lists and root.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from .output_raster import remove_with_sidecars
+from .protocol import ErrorCode, SardineError
+
+SUFFIXES = (".tif", ".tiff")
+
+
+def part_path(target: Path) -> Path:
+    """Where `target` is written until it is whole: beside it, so that the rename stays within one disk."""
+    return target.with_name(target.name + ".part")
+
+
+def check_output_paths(outputs: Mapping[str, str], inputs: Iterable[str], *, overwrite: bool) -> dict[str, Path]:
+    """Absolute target of each output, links resolved (a link keeps pointing at the file that is written).
+
+    `inputs` are band sources as GDAL opens them, model and mask. A stale `.part` of a killed run is removed.
+    Raises SardineError: output_unsuitable, output_folder_missing, output_is_input, output_exists, output_read_only.
+    """
+    targets = {name: _target(path) for name, path in outputs.items()}
+    sources = [file for text in inputs for file in _files_in(text)]
+    for target in targets.values():
+        _check_not_input(target, sources)
+    _check_apart(list(targets.values()))
+    for target in targets.values():
+        if target.exists() and not overwrite:
+            raise SardineError(
+                ErrorCode.OUTPUT_EXISTS,
+                f"{target} exists already.",
+                "Without leave to overwrite, nothing is replaced.",
+                "Choose another name, or allow overwriting (--overwrite).",
+            )
+    for target in targets.values():
+        _try_to_write(target)
+    return targets
+
+
+def _target(text: str) -> Path:
+    path = Path(os.path.realpath(text))
+    if path.suffix.lower() not in SUFFIXES:
+        raise SardineError(
+            ErrorCode.OUTPUT_UNSUITABLE,
+            f"The output {text} is not named as a GeoTIFF.",
+            "A name that ends in .tif or .tiff is needed.",
+            "Change the name.",
+        )
+    if path.exists() and not path.is_file():
+        raise SardineError(
+            ErrorCode.OUTPUT_UNSUITABLE,
+            f"The output {text} is a folder or device.",
+            "The name of a file is needed.",
+            "Choose another name.",
+        )
+    if not path.parent.is_dir():
+        raise SardineError(
+            ErrorCode.OUTPUT_FOLDER_MISSING,
+            f"The folder {path.parent} does not exist.",
+            "Outputs go into an existing folder.",
+            "Make the folder, or choose another.",
+        )
+    return path
+
+
+def _check_not_input(target: Path, sources: list[Path]) -> None:
+    for source in sources:
+        if _same_file(target, source) or _same_file(part_path(target), source):
+            raise SardineError(
+                ErrorCode.OUTPUT_IS_INPUT,
+                f"The output {target} would replace the input {source}.",
+                "Inputs are never changed.",
+                "Choose another name for the output.",
+            )
+
+
+def _check_apart(targets: list[Path]) -> None:
+    for index, target in enumerate(targets):
+        for other in targets[:index]:
+            if _same_file(target, other):
+                raise SardineError(
+                    ErrorCode.OUTPUT_UNSUITABLE,
+                    f"Two outputs have the same file {target}.",
+                    "Each output needs a file of its own.",
+                    "Choose another name for one of them.",
+                )
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    if one.exists() and other.exists():
+        return one.samefile(other)  # also through links and on disks that ignore case
+    return os.path.normcase(os.path.realpath(one)) == os.path.normcase(os.path.realpath(other))
+
+
+def _files_in(source: str) -> list[Path]:
+    """The existing files that a GDAL source names: a path, `/vsizip/a.zip/b.tif`, `NETCDF:"a.nc":vh` and the like.
+
+    Each run of pieces between colons is tried, for paths may hold colons too; of each the folders above, for archives.
+    """
+    pieces = source.split(":")
+    runs = {":".join(pieces[i:j]) for i in range(len(pieces)) for j in range(i + 1, len(pieces) + 1)}
+    paths = [Path(re.sub(r"^(/vsi[a-z0-9_]+/)+", "", run.strip('"'))) for run in runs]
+    return [candidate for path in paths for candidate in (path, *path.parents) if _is_file(candidate)]
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or with a zero byte: no file
+        return False
+
+
+def _try_to_write(target: Path) -> None:
+    part = part_path(target)
+    try:
+        remove_with_sidecars(part)
+        with part.open("xb"):
+            pass
+        part.unlink()
+        if target.exists():
+            with target.open("r+b"):
+                pass
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise SardineError(
+                ErrorCode.DISK_FULL,
+                f"The disk of {target.parent} is full ({error.strerror}).",
+                "Room for the outputs is needed.",
+                "Free some, or choose another folder.",
+            ) from error
+        if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
+            raise SardineError(
+                ErrorCode.OUTPUT_UNSUITABLE,
+                f"The name {target.name} cannot be used ({error.strerror}).",
+                "A file name that this disk takes, with room for “.part”, is needed.",
+                "Choose another name.",
+            ) from error
+        raise SardineError(
+            ErrorCode.OUTPUT_READ_ONLY,
+            f"{target} cannot be written ({error.strerror}).",
+            "A folder with leave to write is needed.",
+            "Choose another folder, or change its permissions.",
+        ) from error

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What each output raster looks like: type, nodata, bands, colours. The one place where the encodings are written down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .classify import LANDCOVER_NODATA, PERCENT_NODATA, PROBABILITY_STEPS
+from .model_card import ModelCard
+
+Colour = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class RasterSpec:
+    """One output. `bands` are the descriptions of its bands; `scale` turns stored values into `unit`.
+
+    `meaning` says in a tag what the values are. `overviews` is GDAL's resampling. `colours` is the colour table; `band_tags`
+    are tags of band 1.
+    `least_bytes_px` is what a pixel of a band takes in the file at the least, short of a scene without data (measured).
+    """
+
+    dtype: str
+    nodata: float
+    bands: tuple[str, ...]
+    overviews: str
+    meaning: str
+    least_bytes_px: float
+    scale: float | None = None
+    unit: str = ""
+    colours: Mapping[int, Colour] = field(default_factory=dict)
+    band_tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def raster_specs(card: ModelCard) -> dict[str, RasterSpec]:
+    """The rasters that a model of this card can give, by output name."""
+    specs = {
+        "attention": RasterSpec(
+            dtype="float32",
+            nodata=float("nan"),
+            bands=("mean", *(f"head {head + 1}" for head in range(card.encoder.num_heads))),
+            overviews="average",
+            meaning="attention of the class token to each patch; 1 is as much as the average valid patch of the window",
+            least_bytes_px=1.0,
+        )
+    }
+    if card.classes:
+        specs["landcover"] = RasterSpec(
+            dtype="uint8",
+            nodata=LANDCOVER_NODATA,
+            bands=("land cover",),
+            overviews="mode",
+            meaning="class codes; 0 is no data",
+            least_bytes_px=0.01,
+            colours={LANDCOVER_NODATA: (0, 0, 0, 0), **{item.code: _colour(item.colour) for item in card.classes}},
+            band_tags={f"CLASS_{item.code}": item.name for item in card.classes},
+        )
+        specs["confidence"] = RasterSpec(
+            dtype="uint8",
+            nodata=PERCENT_NODATA,
+            bands=("confidence",),
+            overviews="average",
+            meaning="probability of the mapped class in percent; 255 is no data",
+            least_bytes_px=0.05,
+            unit="%",
+        )
+        specs["probabilities"] = RasterSpec(
+            dtype="uint8",
+            nodata=PERCENT_NODATA,
+            bands=tuple(f"{item.code} {item.name}" for item in card.classes),
+            overviews="average",
+            meaning=f"probability of each class in 1/{PROBABILITY_STEPS}; 255 is no data",
+            least_bytes_px=0.01,
+            scale=1.0 / PROBABILITY_STEPS,
+        )
+    return specs
+
+
+def _colour(text: str) -> Colour:
+    """#rrggbb as red, green, blue, opaque."""
+    return (int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16), 255)
