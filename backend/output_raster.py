@@ -8,7 +8,9 @@ write, at closing, or not at all. So the closed file is flushed to the disk, ope
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError  # what building overviews raises; rasterio.errors has no name for it
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import RasterioError
@@ -29,12 +32,18 @@ COMPRESSION_THREADS = "2"
 """Compression runs beside the network; more threads than this would take its cores."""
 
 
+WRITE_ERRORS = (RasterioError, CPLE_BaseError, OSError)
+"""What GDAL, rasterio and the file system raise when a file cannot be written."""
+
+_FULL_DISK_BYTES = 2**16
+
+
 class IncompleteRasterError(Exception):
     """The file on the disk is not what was written into it."""
 
 
 class OutputRaster:
-    """A GeoTIFF at `part` with the pixels of `grid`, being written. Any of its methods may raise RasterioError or OSError."""
+    """A GeoTIFF at `part` with the pixels of `grid`, being written. Any of its methods may raise one of WRITE_ERRORS."""
 
     def __init__(self, part: Path, spec: RasterSpec, grid: RasterGrid) -> None:
         self.part = part
@@ -102,7 +111,7 @@ class OutputRaster:
     def discard(self) -> None:
         """Closes and removes the file and what GDAL may have put beside it. Raises OSError where it cannot be removed."""
         # Closing writes, and may fail for the very reason that the file is discarded for.
-        with contextlib.suppress(RasterioError, OSError):
+        with contextlib.suppress(*WRITE_ERRORS):
             self._dataset.close()
         if self._is_ours():
             remove_with_sidecars(self.part)
@@ -124,6 +133,9 @@ class OutputRaster:
             dataset.update_tags(1, **spec.band_tags)
 
     def _flush(self) -> None:
+        # GDAL keeps what it could not write, and closes a file on a full disk without a word: look before it is too late.
+        if shutil.disk_usage(self.part.parent).free < _FULL_DISK_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         first = self.next_row - self._kept
         self._dataset.write(self._rows[:, : self._kept], window=Window(0, first, self._grid.width, self._kept))
         self._kept = 0

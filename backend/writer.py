@@ -15,13 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from rasterio.errors import RasterioError
-
 from .grid import RasterGrid
 from .job_stream import cancelled_error
 from .model_card import ModelCard
 from .output_paths import part_path
-from .output_raster import IncompleteRasterError, OutputRaster, remove_with_sidecars
+from .output_raster import WRITE_ERRORS, IncompleteRasterError, OutputRaster, remove_with_sidecars
 from .protocol import ErrorCode, Progress, SardineError
 from .raster_specs import RasterSpec, raster_specs
 from .strip import Strip
@@ -167,7 +165,7 @@ def _check_room(targets: Mapping[str, Path], specs: Mapping[str, RasterSpec], gr
 def _errors_told(target: Path) -> Iterator[None]:
     try:
         yield
-    except (RasterioError, OSError, IncompleteRasterError) as error:
+    except (*WRITE_ERRORS, IncompleteRasterError) as error:
         raise _write_error(target, error) from error
 
 
