@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from .translation import tr
 
 PART_SUFFIX = ".part"
 """The backend writes `<name>.part` and renames it when it is whole."""
+
+SIDECAR_SUFFIXES = (".aux.xml", ".ovr", ".msk")
+"""What GDAL may put beside a raster."""
 
 
 def summary_lines(result: JobResult, card: ModelCard) -> list[str]:
@@ -47,9 +51,11 @@ def remove_parts(outputs: Iterable[str]) -> list[str]:
     """Removes the unfinished files of a backend that was killed; returns those that are there still, and why."""
     left = []
     for output in outputs:
-        part = Path(output + PART_SUFFIX)
-        try:
-            part.unlink(missing_ok=True)
-        except OSError as error:
-            left.append(f"{part} ({error.strerror})")
+        # The backend writes beside the file that a link leads to.
+        part = os.path.realpath(output) + PART_SUFFIX
+        for path in (Path(part + suffix) for suffix in ("", *SIDECAR_SUFFIXES)):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                left.append(f"{path} ({error.strerror})")
     return left

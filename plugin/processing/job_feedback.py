@@ -51,7 +51,8 @@ class JobFeedback:
 
 def progress_text(progress: Progress) -> str:
     """The stage, the rate and the time left, where known."""
-    parts = [progress.stage]
+    stages = {"starting": tr("Starting the backend"), "mapping": tr("Mapping")}
+    parts = [stages.get(progress.stage, progress.stage)]
     if progress.rate_mpx_s:
         parts.append(tr("{rate:.2f} megapixels/s").format(rate=progress.rate_mpx_s))
     if progress.left_s is not None:

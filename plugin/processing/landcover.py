@@ -44,6 +44,7 @@ class LandcoverAlgorithm(QgsProcessingAlgorithm):
         self._command: BackendCommand | None = None
         self._card: ModelCard | None = None
         self._scene_name = ""
+        self._refusal: SardineError | QgsProcessingException | None = None
 
     def createInstance(self) -> LandcoverAlgorithm:
         return LandcoverAlgorithm()
@@ -91,19 +92,19 @@ class LandcoverAlgorithm(QgsProcessingAlgorithm):
     def prepareAlgorithm(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> bool:
         """Copies what the worker needs from the layers: files, bands, bounds. The only place that looks at the project."""
         try:
-            model = self.parameterAsFile(parameters, "MODEL", context) or str(bundled_model())
-            self._card = read_header(model).card
-            self._request = self._build_request(parameters, context, feedback, model)
-            python = find_python(settings.chosen_python(), os.environ, PLUGIN_ROOT)
-        except SardineError as error:
-            raise QgsProcessingException(describe(error)) from error
-        self._command = job_command(python, PLUGIN_ROOT, os.environ, _qgis_folders())
-        feedback.pushDebugInfo(tr("Backend: {python}").format(python=python))
+            self._prepare(parameters, context, feedback)
+        except (SardineError, QgsProcessingException) as error:
+            # Raised by processAlgorithm: of what is raised here Processing tells its caller only that there were errors.
+            self._refusal = error
         return True
 
     def processAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
+        if isinstance(self._refusal, SardineError):
+            raise QgsProcessingException(describe(self._refusal)) from self._refusal
+        if self._refusal is not None:
+            raise self._refusal
         if self._request is None or self._command is None or self._card is None:
             raise QgsProcessingException(tr("The algorithm was not prepared."))
         paths = {name: self.parameterAsOutputLayer(parameters, name, context) for name in RASTER_OUTPUTS}
@@ -120,6 +121,14 @@ class LandcoverAlgorithm(QgsProcessingAlgorithm):
             feedback.pushInfo(line)
         self._arrange_layers(paths, self._card, context)
         return {**paths, **_numbers(result)}
+
+    def _prepare(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> None:
+        model = self.parameterAsFile(parameters, "MODEL", context) or str(bundled_model())
+        self._card = read_header(model).card
+        self._request = self._build_request(parameters, context, feedback, model)
+        python = find_python(settings.chosen_python(), os.environ, PLUGIN_ROOT)
+        self._command = job_command(python, PLUGIN_ROOT, os.environ, _qgis_folders())
+        feedback.pushDebugInfo(tr("Backend: {python}").format(python=python))
 
     def _build_request(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, model: str

@@ -49,6 +49,13 @@ def done() -> None:
     say(RESULT)
 
 
+def echo() -> None:
+    """Reports the request that it was sent in a warning."""
+    hello()
+    say({"type": "warning", "code": "w", "text": json.dumps(read())})
+    say(RESULT)
+
+
 def refused() -> None:
     hello()
     read()
