@@ -19,6 +19,12 @@ class ProgressBar:
         self._stage = ""
 
     def update(self, progress: Progress) -> None:
+        if progress.total <= 1:  # a step without parts: its name is all there is to show
+            if progress.stage != self._stage:
+                self.close()
+                self._stage, self._bar = progress.stage, None
+                print(progress.stage, file=sys.stderr, flush=True)
+            return
         if self._bar is None or progress.stage != self._stage:
             self.close()
             self._stage = progress.stage
