@@ -12,8 +12,8 @@ import numpy as np
 from .bands import RoleBand
 from .georeference import Georeference
 from .grid import PixelWindow
-from .radiometry import BoolArray, FloatArray
-from .sources import blank_zero_everywhere, read_raw
+from .radiometry import FloatArray
+from .sources import FormArray, blank_zero_everywhere, read_raw
 
 SAMPLE_WHOLE_PX = 2**20
 SAMPLE_BLOCKS = 12
@@ -26,13 +26,13 @@ STATISTICS_PX = 100 * 10**6
 
 @dataclass(frozen=True)
 class Sample:
-    """Pixels of a layer: `values` float32 [bands, n] as stored, NaN nodata; `declared` bool [bands, n] declared nodata.
+    """Pixels of a layer: `values` float32 [bands, n] as stored, NaN nodata; `forms` uint8 [bands, n] as `read_raw` has them.
 
     `raster_share` is the share of the raster's pixels that it holds.
     """
 
     values: FloatArray
-    declared: BoolArray
+    forms: FormArray
     raster_share: float
 
     def present(self, band: int) -> FloatArray:
@@ -62,15 +62,15 @@ class Layer:
         self.bands.append(band)
         self.datasets.append(dataset)
 
-    def read(self, window: PixelWindow, *, refused: bool = False) -> tuple[FloatArray, BoolArray]:
-        """Values as stored, float32 [bands, height, width], NaN nodata; and where nodata was declared, bool of that shape.
+    def read(self, window: PixelWindow, *, refused: bool = False) -> tuple[FloatArray, FormArray]:
+        """Values as stored, float32 [bands, height, width], NaN nodata; and their forms, uint8 of that shape (see `read_raw`).
 
         Zeros are left in: what they mean depends on the unit. Raises SardineError: source_unreadable.
         """
         planes = [
             read_raw(dataset, band.band, window, refused=refused) for band, dataset in zip(self.bands, self.datasets, strict=True)
         ]
-        return np.stack([values for values, _ in planes]), np.stack([declared for _, declared in planes])
+        return np.stack([values for values, _ in planes]), np.stack([forms for _, forms in planes])
 
     def sample(self) -> Sample:
         """Pixels from all over the layer: all of a small one, 12 x 12 blocks of 64 x 64 of a larger one.
@@ -89,7 +89,7 @@ class Layer:
                 step = max(1, more.values.shape[1] // SAMPLE_WHOLE_PX)
                 best = Sample(
                     np.concatenate([best.values, more.values[:, ::step]], axis=1),
-                    np.concatenate([best.declared, more.declared[:, ::step]], axis=1),
+                    np.concatenate([best.forms, more.forms[:, ::step]], axis=1),
                     sample.raster_share,
                 )
                 if min(best.present(band).size for band in range(len(self.bands))) >= ENOUGH_VALUES:
@@ -140,5 +140,5 @@ class Layer:
     def _collect(self, windows: Sequence[PixelWindow]) -> Sample:
         planes = [self.read(window, refused=True) for window in windows]
         values = np.concatenate([part.reshape(len(self.bands), -1) for part, _ in planes], axis=1)
-        declared = np.concatenate([part.reshape(len(self.bands), -1) for _, part in planes], axis=1)
-        return Sample(values, declared, min(1.0, values.shape[1] / (self.height * self.width)))
+        forms = np.concatenate([part.reshape(len(self.bands), -1) for _, part in planes], axis=1)
+        return Sample(values, forms, min(1.0, values.shape[1] / (self.height * self.width)))

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 import numpy as np
+from affine import Affine
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.warp import transform_bounds
 
-from .georeference import LOCAL_METRES
+from .georeference import LOCAL_METRES, Georeference, ground_spacing_m
 from .grid import Bounds, PixelWindow, RasterGrid
 from .layers import Layer
 from .mask import PolygonMask
@@ -69,6 +70,14 @@ class Scene:
     def close(self) -> None:
         for layer in self.layers:
             layer.close()
+
+    @property
+    def pixel_area_m2(self) -> float:
+        """Square metres on the ground of a pixel at the grid's centre: a projection's scale factor is included."""
+        t = self.grid
+        transform = Affine(t.pixel_width, 0.0, t.origin_x, 0.0, -t.pixel_height, t.origin_y)
+        across_m, down_m = ground_spacing_m(Georeference(self.crs, transform, (), t.height, t.width))
+        return across_m * down_m
 
     @property
     def calibrated(self) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import rasterio
 from rasterio.env import set_gdal_config
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
@@ -21,11 +22,16 @@ from .grid import PixelWindow
 from .protocol import ErrorCode, SardineError
 from .radiometry import BoolArray, FloatArray
 
+FormArray = npt.NDArray[np.uint8]
+
 CACHE_BYTES = 128 * 2**20
 """GDAL's block cache. Its default, 5% of the machine's memory, would let memory grow with the scene's height."""
 
 SENTINELS = (-9999.0, -32768.0, -99.0)
 """Nodata values that files hold without declaring them."""
+
+VALUE, DECLARED, NOT_FINITE, SENTINEL = range(4)
+"""Forms of a pixel: see `read_raw`."""
 
 TRUNCATED_ACTION = "Copy, download or export it again."
 
@@ -113,11 +119,11 @@ def describe_raster(dataset: Any, path: str) -> RasterInfo:
     return RasterInfo(path, dataset.count, tuple(dataset.dtypes), descriptions, texts)
 
 
-def read_raw(dataset: Any, band: int, window: PixelWindow, *, refused: bool = False) -> tuple[FloatArray, BoolArray]:
-    """Values of one band in `window` (inside the raster), float32 [height, width], and where they are declared nodata.
+def read_raw(dataset: Any, band: int, window: PixelWindow, *, refused: bool = False) -> tuple[FloatArray, FormArray]:
+    """Values of one band in `window` (inside the raster), float32 [height, width], NaN nodata; and the form of the nodata.
 
-    GDAL's scale and offset are applied. Not finite, declared nodata and the mask band are NaN; `declared` tells the last two.
-    Raises SardineError: source_unreadable.
+    GDAL's scale and offset are applied. The forms, uint8 [height, width], are the constants above: a value, declared nodata
+    or the mask band, not finite, a sentinel nobody declared. Raises SardineError: source_unreadable.
     """
     area = Window(window.column, window.row, window.width, window.height)
     with gdal_errors(dataset.name, refused=refused):
@@ -127,12 +133,13 @@ def read_raw(dataset: Any, band: int, window: PixelWindow, *, refused: bool = Fa
         if flags != ["all_valid"]:
             declared = dataset.read_masks(band, window=area) == 0
     scale, offset = dataset.scales[band - 1], dataset.offsets[band - 1]
-    with np.errstate(invalid="ignore"):
-        missing = declared | ~np.isfinite(values) | np.isin(values, SENTINELS)
-        if (scale, offset) != (1.0, 0.0):
-            values = values * np.float32(scale) + np.float32(offset)
-    values[missing] = np.nan
-    return values, declared
+    forms = np.where(np.isin(values, SENTINELS), SENTINEL, VALUE).astype(np.uint8)
+    forms[~np.isfinite(values)] = NOT_FINITE
+    forms[declared] = DECLARED
+    if (scale, offset) != (1.0, 0.0):
+        values = values * np.float32(scale) + np.float32(offset)
+    values[forms != VALUE] = np.nan
+    return values, forms
 
 
 def blank_zero_everywhere(values: FloatArray) -> BoolArray:
