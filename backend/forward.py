@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -81,8 +82,8 @@ class BatchRunner:
             first += len(x[part])
 
     def _forward(self, x: Tensor, patch_valid: Tensor) -> Prediction:
-        use_bf16 = self.precision == "bf16"
-        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=use_bf16):
+        mixed = torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
+        with torch.inference_mode(), mixed:
             prediction: Prediction = self._model(x.to(self.device), patch_valid.to(self.device), **self._wanted)
         return prediction
 

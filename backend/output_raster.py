@@ -100,7 +100,13 @@ class OutputRaster:
         if self._kept:
             self._flush()
         self._dataset.close()
-        with rasterio.Env(GDAL_NUM_THREADS=COMPRESSION_THREADS), rasterio.open(self.part, "r+") as dataset:
+        if not self._is_ours():
+            raise IncompleteRasterError("another program replaced it")
+        # The driver is named: left to find it, rasterio raises TypeError for a file that a full disk cut short.
+        with (
+            rasterio.Env(GDAL_NUM_THREADS=COMPRESSION_THREADS),
+            rasterio.open(self.part, "r+", driver="GTiff") as dataset,
+        ):
             dataset.update_tags(**tags)
             factors = overview_factors(self._grid.height, self._grid.width)
             if factors:
@@ -161,7 +167,7 @@ class OutputRaster:
             raise IncompleteRasterError("another program replaced it")
         file_bytes = self.part.stat().st_size
         factors = overview_factors(self._grid.height, self._grid.width)
-        with rasterio.open(self.part) as dataset:
+        with rasterio.open(self.part, driver="GTiff") as dataset:
             for band in range(1, len(self._spec.bands) + 1):
                 if dataset.overviews(band) != factors:
                     raise IncompleteRasterError(f"overviews {dataset.overviews(band)} of band {band} where {factors} were built")

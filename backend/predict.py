@@ -44,7 +44,7 @@ class Summary:
     @property
     def mean_confidence_percent(self) -> float | None:
         """None where no classes were mapped or no pixel is valid."""
-        return 100.0 * self.confidence_sum / self.valid_px if self.class_px else None
+        return 100.0 * self.confidence_sum / self.valid_px if self.class_px and self.valid_px else None
 
 
 def check_outputs(request: JobRequest, card: ModelCard) -> None:
