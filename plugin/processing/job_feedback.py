@@ -13,6 +13,9 @@ from ..translation import tr
 TEXT_INTERVAL_S = 10.0
 """Processing keeps every progress text as a line of its log: the bar moves often, the text seldom."""
 
+STAGE_PERCENT = {"mapping": (0.0, 97.0), "finishing": (97.0, 100.0)}
+"""Where in the bar a stage of the backend lies; the others take a moment and do not move it."""
+
 
 class JobFeedback:
     """The listener of a BackendRun that belongs to a Processing algorithm. Safe in the algorithm's thread."""
@@ -45,13 +48,20 @@ class JobFeedback:
         if progress.stage != self._stage or now_s - self._told_at_s > TEXT_INTERVAL_S:
             self._stage, self._told_at_s = progress.stage, now_s
             self._feedback.setProgressText(progress_text(progress))
-        if progress.total > 0:
-            self._feedback.setProgress(100.0 * progress.done / progress.total)
+        start, end = STAGE_PERCENT.get(progress.stage, (0.0, 0.0))
+        if end > start and progress.total > 0:
+            self._feedback.setProgress(start + (end - start) * progress.done / progress.total)
 
 
 def progress_text(progress: Progress) -> str:
     """The stage, the rate and the time left, where known."""
-    stages = {"starting": tr("Starting the backend"), "mapping": tr("Mapping")}
+    stages = {
+        "starting": tr("Starting the backend"),
+        "loading the model": tr("Loading the model"),
+        "opening the scene": tr("Opening the scene"),
+        "mapping": tr("Mapping"),
+        "finishing": tr("Finishing the files"),
+    }
     parts = [stages.get(progress.stage, progress.stage)]
     if progress.rate_mpx_s:
         parts.append(tr("{rate:.2f} megapixels/s").format(rate=progress.rate_mpx_s))

@@ -211,7 +211,7 @@ class LandcoverAlgorithm(QgsProcessingAlgorithm):
             details.name = f"{self.parameterDefinition(name).description()}: {self._scene_name} ({card.name})"
             details.forceName = True
             details.groupName = f"SARdine: {self._scene_name}"
-            details.layerSortKey = position
+            details.layerSortKey = -position  # the greatest lies on top
             details.setPostProcessor(styler)
 
 

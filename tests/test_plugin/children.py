@@ -45,7 +45,7 @@ def done() -> None:
     hello()
     request = read()
     say({"type": "warning", "code": "w", "text": "request of type " + str(request["type"])})
-    say({"type": "progress", "stage": "predict", "done": 1, "total": 2})
+    say({"type": "progress", "stage": "mapping", "done": 1, "total": 2})
     say(RESULT)
 
 
@@ -67,7 +67,7 @@ def obedient() -> None:
     """Runs for ever, but obeys a cancel."""
     hello()
     read()
-    say({"type": "progress", "stage": "predict", "done": 0, "total": 9})
+    say({"type": "progress", "stage": "mapping", "done": 0, "total": 9})
     if read()["type"] == "cancel":
         say({**FAILURE, "code": "cancelled"})
         sys.exit(130)
@@ -78,7 +78,7 @@ def silent() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     hello()
     read()
-    say({"type": "progress", "stage": "predict", "done": 0, "total": 9})
+    say({"type": "progress", "stage": "mapping", "done": 0, "total": 9})
     time.sleep(600)
 
 
@@ -106,7 +106,7 @@ def flood() -> None:
     sys.stderr.write("e" * 100 + "\n" + "x" * 3_000_000)
     sys.stderr.flush()
     for done in range(2000):
-        say({"type": "progress", "stage": "predict " + "p" * 200, "done": done, "total": 2000})
+        say({"type": "progress", "stage": "mapping " + "p" * 200, "done": done, "total": 2000})
     say(RESULT)
 
 

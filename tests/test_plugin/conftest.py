@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -44,15 +44,16 @@ def context() -> QgsProcessingContext:
 
 
 class LoggedFeedback(QgsProcessingFeedback):
-    """Keeps what was told, by kind; cancels itself at the first progress if asked to."""
+    """Keeps what was told, by kind. At the first progress text that begins with `act_at`, `act` is done (by default: cancel)."""
 
-    def __init__(self, cancels: bool = False) -> None:
+    def __init__(self, act_at: str | None = None, act: Callable[[], None] | None = None) -> None:
         super().__init__(False)
         self.warnings: list[str] = []
         self.infos: list[str] = []
         self.details: list[str] = []
         self.texts: list[str] = []
-        self._cancels = cancels
+        self._act_at = act_at
+        self._act = act or self.cancel
 
     def pushWarning(self, text: str) -> None:
         self.warnings.append(text)
@@ -65,8 +66,9 @@ class LoggedFeedback(QgsProcessingFeedback):
 
     def setProgressText(self, text: str) -> None:
         self.texts.append(text)
-        if self._cancels:
-            self.cancel()
+        if self._act_at is not None and text.startswith(self._act_at):
+            self._act_at = None
+            self._act()
 
 
 @pytest.fixture

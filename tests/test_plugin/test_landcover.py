@@ -74,7 +74,8 @@ def test_algorithm_should_return_figures_and_tell_the_log(algorithm, python, par
     assert ok
     assert results == {"LANDCOVER": parameters["LANDCOVER"], "VALID_AREA_KM2": 2.5, "MEAN_CONFIDENCE": 80.0}
     assert feedback.warnings == ["request of type predict"]
-    assert feedback.progress() == 50.0
+    assert feedback.progress() == 48.5
+    assert feedback.texts == ["Mapping"]
     assert "Unit of the values: db (e)" in feedback.infos
     assert "   80 Permanent water bodies: 1.00 ha" in feedback.infos
     assert any("simulated scenes only" in line for line in feedback.infos)
@@ -260,7 +261,7 @@ def test_cancel_should_stop_a_task_in_the_background_while_the_window_lives(algo
 def test_algorithm_should_cancel_on_the_thread_that_runs_it(algorithm, python, parameters, context) -> None:
     python("obedient")
     started_s = time.monotonic()
-    assert failure_of(algorithm, parameters, context, LoggedFeedback(cancels=True)) == "Cancelled."
+    assert failure_of(algorithm, parameters, context, LoggedFeedback(act_at="")) == "Cancelled."
     assert time.monotonic() - started_s < 3
 
 
