@@ -61,9 +61,9 @@ class Georeference:
             return False
         if self.transform is None or other.transform is None:
             return self.transform is other.transform and _gcp_table(self).tolist() == _gcp_table(other).tolist()
-        there = ~other.transform * self.transform
+        there = ~other.transform @ self.transform
         corners = [(0, 0), (self.width, 0), (0, self.height), (self.width, self.height)]
-        return all(math.dist(there * corner, corner) < 0.01 for corner in corners)
+        return all(math.dist(there @ corner, corner) < 0.01 for corner in corners)
 
     def mapper(self) -> PixelMapper:
         return PixelMapper(self)

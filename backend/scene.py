@@ -18,13 +18,14 @@ from .georeference import georeference_of
 from .layers import Layer, Sample
 from .mask import PolygonMask
 from .model_card import BandSpec, ModelCard
+from .output_grid import GridChoice, choose_grid
 from .protocol import UNITS, BandSource, ErrorCode, SardineError
 from .radiometry import HIGHEST_DB, LOWEST_DB, require_calibration, to_db
 from .scene_checks import Warning_, check_backscatter, check_different, check_order, check_real_valued, check_values
 from .scene_reader import Scene
 from .sources import RasterInfo, blank_zero_everywhere, check_readable, describe_raster, open_raster
 from .units import BandSample, UnitReport, backscatter_of, detect_unit, require_certain, unlikely
-from .warp import GridChoice, GridReader, choose_grid
+from .warp import GridReader
 
 __all__ = ["Scene", "open_bands", "open_scene"]
 

@@ -1,82 +1,37 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The grid that a scene is read on, and blocks of a raster brought onto it.
+"""Blocks of a raster brought onto the output grid as they are read; the raster is never read whole.
 
-A raster is read as it is where it is north-up, projected in metres, and its ground spacing is within a tenth of the model's.
-Else it is warped, block by block as it is read, to the local UTM zone at the model's spacing, on a grid whose pixel edges are
-multiples of the spacing: crops of one scene so share their pixels. Averaging is bilinear with GDAL's kernel, which widens
-where pixels become larger and leaves NaN out; it works in linear power, except for grey levels of unknown scale.
+Averaging is bilinear with GDAL's kernel, which widens where pixels become larger and leaves NaN out; the caller hands in
+linear power (or grey levels of unknown scale) and gets the same back.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import numpy as np
+import rasterio
 from affine import Affine
-from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
-from .georeference import (
-    Georeference,
-    centre_longitude_latitude,
-    control_point_residual_px,
-    ground_spacing_m,
-    local_utm,
-    to_longitude_latitude,
-    transform_between,
-)
+from .georeference import Coordinates, Georeference, transform_between
 from .grid import PixelWindow, RasterGrid
-from .protocol import ErrorCode, SardineError
 from .radiometry import FloatArray
-
-SPACING_TOLERANCE = 0.1
-COARSEST_RATIO = 2.02
-"""Twice the model's spacing, and the scale factor that makes a 20 m UTM pixel 20.01 m on the ground."""
-WIDEST_DEGREES = 24.0
-"""A transverse Mercator grid is about 2% off in scale 12 degrees from its meridian at the equator; wider scenes are refused."""
 
 BLOCK_PX = 512
 BLOCK_SOURCE_PX = 4 * 2**20
-"""Blocks shrink until they need at most this many source pixels: memory stays bounded whatever the source's spacing."""
-APPROXIMATION_PX = 0.01
-"""GDAL interpolates coordinates along rows within this error, so blocks agree with each other."""
+"""A block of the grid is read at a time. Blocks shrink until they need at most this many source pixels: memory stays bounded
+whatever the source's spacing."""
 
-
-@dataclass(frozen=True)
-class GridChoice:
-    """The output grid, its CRS, the source's ground spacing (across, down), and why it is warped: empty where it is not."""
-
-    grid: RasterGrid
-    crs: CRS
-    spacing_m: tuple[float, float]
-    note: str
-
-
-def choose_grid(georeference: Georeference, model_spacing_m: float, *, name: str, allow_coarse: bool = False) -> GridChoice:
-    """The grid to read the raster on. Raises SardineError: spacing_too_coarse, crs_missing, request_invalid."""
-    across_m, down_m = ground_spacing_m(georeference)
-    if max(across_m, down_m) > COARSEST_RATIO * model_spacing_m and not allow_coarse:
-        raise SardineError(
-            ErrorCode.SPACING_TOO_COARSE,
-            f"The pixels of {name} are {across_m:.1f} x {down_m:.1f} m on the ground.",
-            f"The model was made for {model_spacing_m:g} m and takes at most twice that.",
-            "Use a scene at full resolution, or force it with --allow-coarse.",
-        )
-    reason = _reason_to_warp(georeference, (across_m, down_m), model_spacing_m)
-    if not reason and georeference.transform is not None:
-        t = georeference.transform
-        crs_wkt = None if georeference.is_local else georeference.crs.to_wkt()
-        grid = RasterGrid(crs_wkt, t.c, t.f, t.a, -t.e, georeference.height, georeference.width)
-        return GridChoice(grid, georeference.crs, (across_m, down_m), "")
-    crs = georeference.crs if georeference.is_local else local_utm(*centre_longitude_latitude(georeference))
-    grid = _covering_grid(georeference, crs, model_spacing_m)
-    target = "a grid in local metres" if georeference.is_local else f"EPSG:{crs.to_epsg()}"
-    note = f"Warped on the fly to {target} at {model_spacing_m:g} m, because {reason}."
-    return GridChoice(grid, crs, (across_m, down_m), note + _residual_note(georeference, across_m))
+TILE_PX = 128
+SMALLEST_TILE_PX = 16
+MISFIT_PX = 0.02
+"""A block is warped in tiles, each by the affine map that fits the exact one at 3 x 3 of its points within this error (tiles
+are quartered until it does). GDAL's own interpolation of coordinates is only good to 0.125 px in rasterio, and differs from
+block to block; tiles start at multiples of 128 px from the CRS's origin, so every crop and every window is warped alike."""
 
 
 class GridReader:
@@ -106,11 +61,12 @@ class GridReader:
                 result[:, top : top + inside.height, left : left + inside.width] = read_source(inside)
             return result
         side = self._block_px()
-        for row in range(0, window.height, side):
-            for column in range(0, window.width, side):
-                height, width = min(side, window.height - row), min(side, window.width - column)
-                block = PixelWindow(window.row + row, window.column + column, height, width)
-                self._warp_block(block, read_source, result[:, row : row + height, column : column + width])
+        with rasterio.Env():  # once, instead of for each tile
+            for row in range(0, window.height, side):
+                for column in range(0, window.width, side):
+                    height, width = min(side, window.height - row), min(side, window.width - column)
+                    block = PixelWindow(window.row + row, window.column + column, height, width)
+                    self._warp_block(block, read_source, result[:, row : row + height, column : column + width])
         return result
 
     def covers(self, window: PixelWindow) -> float:
@@ -129,32 +85,83 @@ class GridReader:
         source = read_source(window)
         if np.isnan(source).all():
             return
-        geometry: dict[str, object] = {}
-        if self._georeference.transform is not None:
-            geometry["src_transform"] = self._georeference.transform * Affine.translation(window.column, window.row)
-        else:
-            geometry["gcps"] = [
-                GroundControlPoint(p.row - window.row, p.col - window.column, p.x, p.y) for p in self._georeference.gcps
-            ]
-            geometry["METHOD"] = "GCP_TPS"
-        grid = self._grid.crop(block)
-        warped = np.full(out.shape, np.nan, dtype=np.float32)
+        for tile in self._tiles_of(block):
+            self._warp_tile(tile, block, source, window, out)
+
+    def _tiles_of(self, block: PixelWindow) -> Iterator[PixelWindow]:
+        """The tiles that touch `block`, on a lattice fixed to the CRS's origin."""
+        row_phase = round(-self._grid.origin_y / self._grid.pixel_height) % TILE_PX
+        column_phase = round(self._grid.origin_x / self._grid.pixel_width) % TILE_PX
+        first_row = (block.row + row_phase) // TILE_PX * TILE_PX - row_phase
+        first_column = (block.column + column_phase) // TILE_PX * TILE_PX - column_phase
+        for row in range(first_row, block.row_end, TILE_PX):
+            for column in range(first_column, block.column_end, TILE_PX):
+                yield PixelWindow(row, column, TILE_PX, TILE_PX)
+
+    def _warp_tile(self, tile: PixelWindow, block: PixelWindow, source: FloatArray, window: PixelWindow, out: FloatArray) -> None:
+        """Fills the part of `out`, which is `block`, that lies in `tile`, from `source`, which is `window` of the raster."""
+        part = tile.intersect(block)
+        if part is None:
+            return
+        fit, misfit_px = self._fit(tile)
+        if misfit_px > MISFIT_PX and tile.height > SMALLEST_TILE_PX:
+            half = tile.height // 2
+            for row, column in ((0, 0), (0, half), (half, 0), (half, half)):
+                self._warp_tile(PixelWindow(tile.row + row, tile.column + column, half, half), block, source, window, out)
+            return
+        if fit is None or fit.is_degenerate:
+            return
+        near = self._source_of(part, fit).intersect(window)  # the part of the source that this tile needs
+        if near is None:
+            return
+        top, left = near.row - window.row, near.column - window.column
+        source = np.ascontiguousarray(source[:, top : top + near.height, left : left + near.width])
+        grid = self._grid.crop(part)
+        warped = np.full((source.shape[0], part.height, part.width), np.nan, dtype=np.float32)
         reproject(
             source,
             warped,
-            src_crs=self._georeference.crs,
+            src_transform=_affine_of(self._grid) @ ~fit @ Affine.translation(near.column, near.row),
+            src_crs=self._crs,
+            dst_transform=_affine_of(grid),
             dst_crs=self._crs,
-            dst_transform=Affine(grid.pixel_width, 0.0, grid.origin_x, 0.0, -grid.pixel_height, grid.origin_y),
             src_nodata=np.nan,
             dst_nodata=np.nan,
             resampling=Resampling.bilinear,
-            tolerance=APPROXIMATION_PX,
             UNIFIED_SRC_NODATA="NO",  # a band's own gaps alone are gaps in it
-            XSCALE=self._scale[0],  # else GDAL measures it on each block, and blocks differ
+            XSCALE=self._scale[0],  # else GDAL measures it on each tile, and tiles differ
             YSCALE=self._scale[1],
-            **geometry,
         )
-        out[...] = warped
+        top, left = part.row - block.row, part.column - block.column
+        out[:, top : top + part.height, left : left + part.width] = warped
+
+    def _fit(self, tile: PixelWindow) -> tuple[Affine | None, float]:
+        """The affine map from grid pixels to source pixels that fits the exact one on `tile`, and its largest misfit."""
+        across, down = np.linspace(0, tile.width, 3) + tile.column, np.linspace(0, tile.height, 3) + tile.row
+        columns, rows = (axis.ravel() for axis in np.meshgrid(across, down))
+        source_columns, source_rows = self._to_source(columns, rows)
+        if not (np.isfinite(source_columns).all() and np.isfinite(source_rows).all()):
+            return None, math.inf
+        design = np.stack([columns - tile.column, rows - tile.row, np.ones(9)], axis=1)
+        target = np.stack([source_columns, source_rows], axis=1)
+        solution = np.linalg.lstsq(design, target, rcond=None)[0]  # [3, 2]
+        misfit_px = float(np.abs(design @ solution - target).max())
+        (a, d), (b, e), (c, f) = solution.tolist()
+        return Affine(a, b, c, d, e, f) @ Affine.translation(-tile.column, -tile.row), misfit_px
+
+    def _source_of(self, part: PixelWindow, fit: Affine) -> PixelWindow:
+        """The source pixels under the corners of `part`, with the kernel's reach."""
+        corners = [
+            fit @ (float(column), float(row)) for row in (part.row, part.row_end) for column in (part.column, part.column_end)
+        ]
+        return self._with_reach(np.array([c for c, _ in corners]), np.array([r for _, r in corners]))
+
+    def _with_reach(self, columns: Coordinates, rows: Coordinates) -> PixelWindow:
+        """The window of source pixels around these coordinates, with the kernel's reach."""
+        margin_x, margin_y = (math.ceil(1 / scale) + 3 for scale in self._scale)
+        left, top = math.floor(columns.min()) - margin_x, math.floor(rows.min()) - margin_y
+        right, bottom = math.ceil(columns.max()) + margin_x, math.ceil(rows.max()) + margin_y
+        return PixelWindow(top, left, bottom - top, right - left)
 
     def _source_window(self, block: PixelWindow) -> PixelWindow | None:
         """The part of the raster that `block` of the grid needs, with the kernel's reach; None for no part."""
@@ -163,12 +170,9 @@ class GridReader:
         finite = np.isfinite(columns) & np.isfinite(rows)
         if not finite.any():
             return None
-        margin_x, margin_y = (math.ceil(1 / scale) + 3 for scale in self._scale)
-        left, top = math.floor(columns[finite].min()) - margin_x, math.floor(rows[finite].min()) - margin_y
-        right, bottom = math.ceil(columns[finite].max()) + margin_x, math.ceil(rows[finite].max()) + margin_y
-        return PixelWindow(top, left, bottom - top, right - left).intersect(self._source)
+        return self._with_reach(columns[finite], rows[finite]).intersect(self._source)
 
-    def _to_source(self, columns: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _to_source(self, columns: Coordinates, rows: Coordinates) -> tuple[Coordinates, Coordinates]:
         """Pixel coordinates in the raster of pixel coordinates in the grid."""
         x = self._grid.origin_x + columns * self._grid.pixel_width
         y = self._grid.origin_y - rows * self._grid.pixel_height
@@ -206,57 +210,5 @@ class GridReader:
         return max(16, min(BLOCK_PX, int(math.sqrt(BLOCK_SOURCE_PX / per_pixel))))
 
 
-def _reason_to_warp(georeference: Georeference, spacing_m: tuple[float, float], model_spacing_m: float) -> str:
-    measured = f"{spacing_m[0]:.2f} x {spacing_m[1]:.2f} m on the ground"
-    if georeference.transform is None:
-        return f"it has {len(georeference.gcps)} ground control points only"
-    if not georeference.is_local and georeference.crs.is_geographic:
-        return f"its pixels are in degrees ({measured})"
-    if not georeference.in_metres:
-        return f"its CRS is in {georeference.crs.linear_units}"
-    if not georeference.north_up:
-        return "it is rotated or not north-up"
-    if any(abs(size / model_spacing_m - 1) > SPACING_TOLERANCE for size in spacing_m):
-        return f"its pixels are {measured}"
-    return ""
-
-
-def _residual_note(georeference: Georeference, spacing_m: float) -> str:
-    if georeference.transform is not None:
-        return ""
-    at_points_px, between_px = control_point_residual_px(georeference)
-    note = f" A thin-plate spline meets the points within {at_points_px:.3f} px ({at_points_px * spacing_m:.2f} m)"
-    if between_px is not None:
-        note += (
-            f"; made of every second point, it misses the others by {between_px:.3f} px ({between_px * spacing_m:.2f} m, median)"
-        )
-    return note + "."
-
-
-def _covering_grid(georeference: Georeference, crs: CRS, spacing_m: float) -> RasterGrid:
-    """The grid with edges on multiples of `spacing_m` that covers the raster."""
-    across, down = np.linspace(0, georeference.width, 65), np.linspace(0, georeference.height, 65)
-    columns, rows = (axis.ravel() for axis in np.meshgrid(across, down))
-    x, y = georeference.mapper().to_crs(columns, rows)
-    if not georeference.is_local:
-        _check_extent(georeference.crs, x, y)
-    x, y = transform_between(georeference.crs, crs, x, y)
-    tolerance = 1e-6
-    left, right = math.floor(x.min() / spacing_m + tolerance), math.ceil(x.max() / spacing_m - tolerance)
-    bottom, top = math.floor(y.min() / spacing_m + tolerance), math.ceil(y.max() / spacing_m - tolerance)
-    crs_wkt = None if georeference.is_local else crs.to_wkt()
-    height, width = max(1, top - bottom), max(1, right - left)
-    return RasterGrid(crs_wkt, left * spacing_m, top * spacing_m, spacing_m, spacing_m, height, width)
-
-
-def _check_extent(crs: CRS, x: np.ndarray, y: np.ndarray) -> None:
-    longitude, latitude = to_longitude_latitude(crs, x, y)
-    centre = longitude[longitude.size // 2]
-    turn = np.abs((longitude - centre + 180) % 360 - 180) * np.cos(np.radians(latitude))
-    if not (np.isfinite(longitude).all() and np.isfinite(latitude).all()) or turn.max() > WIDEST_DEGREES / 2:
-        raise SardineError(
-            ErrorCode.REQUEST_INVALID,
-            "The scene is wider than a UTM grid can hold, or its coordinates lie outside its CRS.",
-            f"A scene of at most {WIDEST_DEGREES:g} degrees is needed.",
-            "Cut it into parts, or check its CRS.",
-        )
+def _affine_of(grid: RasterGrid) -> Affine:
+    return Affine(grid.pixel_width, 0.0, grid.origin_x, 0.0, -grid.pixel_height, grid.origin_y)
