@@ -18,7 +18,6 @@ from typing import Any
 
 from .job_stream import Heartbeat, Inbox, Outbox
 from .model_card import read_header
-from .progress_bar import ProgressBar
 from .protocol import (
     BandSource,
     ErrorCode,
@@ -45,6 +44,7 @@ def predict(arguments: Namespace) -> int:
 
     def run() -> JobResult:
         from .job import run_job
+        from .progress_bar import ProgressBar
 
         bar = ProgressBar()
         interrupted = _interrupt_event()
@@ -130,7 +130,7 @@ def job(_arguments: Namespace) -> int:
     outbox.send(Hello(versions()))
     if hasattr(os, "nice"):
         os.nice(JOB_NICENESS)
-    inbox = Inbox(sys.stdin.buffer)
+    inbox = Inbox()
 
     def run() -> JobResult:
         request = inbox.request()

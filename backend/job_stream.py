@@ -7,8 +7,8 @@ import os
 import sys
 import threading
 import time
+from io import FileIO
 from types import TracebackType
-from typing import BinaryIO
 
 from .protocol import Cancel, ErrorCode, JobRequest, Message, Progress, SardineError, decode, encode
 
@@ -24,7 +24,7 @@ class Outbox:
 
     def __init__(self) -> None:
         sys.stdout.flush()
-        self._pipe: BinaryIO = os.fdopen(os.dup(1), "wb", buffering=0)
+        self._pipe = FileIO(os.dup(1), "wb")
         os.dup2(2, 1)
         sys.stdout = sys.stderr
         self._lock = threading.Lock()
@@ -44,8 +44,9 @@ class Outbox:
 class Inbox:
     """Reads the request, then watches stdin in a thread for a cancel or its end, which both cancel."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+    def __init__(self) -> None:
+        # Unbuffered: Python aborts when it ends while a thread still waits inside sys.stdin's buffer.
+        self._stream = FileIO(0, "rb", closefd=False)
         self._cancelled = threading.Event()
 
     def request(self) -> JobRequest:
