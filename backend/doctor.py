@@ -60,7 +60,7 @@ def seconds_per_window(model_path: str) -> float:
 def _time_forward(model: torch.nn.Module, card: ModelCard) -> float:
     """The fastest of a few forwards of one batch, per window: what else the machine does only ever adds time."""
     device = choose_device("auto")
-    batch = default_batch_size(device, card.window_px, card.patch_px)
+    batch = default_batch_size(device, card.window_px)
     runner = BatchRunner(model, device, choose_precision("auto", device), batch, may_use_cpu=True, warn=lambda _code, _text: None)
     x = torch.randn(batch, len(card.bands), card.window_px, card.window_px)
     valid = torch.ones(batch, card.window_px // card.patch_px, card.window_px // card.patch_px, dtype=torch.bool)

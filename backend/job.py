@@ -58,7 +58,7 @@ def run_job(request: JobRequest, report: Report, cancelled: Cancelled) -> JobRes
         model,
         device,
         precision,
-        default_batch_size(device, card.window_px, card.patch_px) if request.batch_size is None else request.batch_size,
+        default_batch_size(device, card.window_px) if request.batch_size is None else request.batch_size,
         may_use_cpu=request.device == "auto",
         warn=warn,
         want_logits=any(name in targets for name in ("landcover", "confidence", "probabilities")),

@@ -21,7 +21,7 @@ def measure(scene_path: str, model_path: str, windows: int) -> None:
     """Prints the seconds that `windows` windows of the scene take, at the job's own device, precision and batch size."""
     model, card = load_model(model_path)
     device = choose_device("auto")
-    precision, batch = choose_precision("auto", device), default_batch_size(device, card.window_px, card.patch_px)
+    precision, batch = choose_precision("auto", device), default_batch_size(device, card.window_px)
     runner = BatchRunner(model, device, precision, batch, may_use_cpu=False, warn=lambda _code, text: print(text))
     side, patches = card.window_px, card.window_px // card.patch_px
     valid = torch.ones(batch, patches, patches, dtype=torch.bool)

@@ -54,9 +54,9 @@ def test_precision_asked_for_should_be_taken():
     assert refusal(choose_precision, "fp16", CPU).code == ErrorCode.REQUEST_INVALID
 
 
-@pytest.mark.parametrize(("window", "patch", "expected"), [(224, 8, 8), (224, 16, 32), (448, 8, 2), (4096, 8, 1), (32, 8, 392)])
-def test_default_batch_should_hold_as_many_patches_whatever_the_window(window, patch, expected):
-    assert default_batch_size(CPU, window, patch) == expected
+@pytest.mark.parametrize(("window", "expected"), [(224, 4), (448, 1), (4096, 1), (32, 196)])
+def test_default_batch_should_hold_as_many_pixels_whatever_the_window(window, expected):
+    assert default_batch_size(CPU, window) == expected
 
 
 def test_bf16_should_run_the_network_under_autocast_and_fp32_should_not():
