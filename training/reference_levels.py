@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import rasterio
+from rasterio.errors import NotGeoreferencedWarning
 
 from training.reference_polygons import Reference, read_references
 
@@ -53,7 +55,11 @@ class Levels:
 
 def read_bands_db(path: Path, bands: tuple[str, str]) -> npt.NDArray[np.float32]:
     """float32 [2, H, W] dB (VV, VH), NaN nodata. Raises ValueError where the scene lacks one of `bands`."""
-    with rasterio.open(path) as file:
+    with warnings.catch_warnings():
+        # Columns and rows are all that is needed here.
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        file = rasterio.open(path)
+    with file:
         missing = [band for band in bands if band not in file.descriptions]
         if missing:
             raise ValueError(f"{path.name} has bands {file.descriptions}, without {missing}.")

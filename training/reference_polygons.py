@@ -7,6 +7,7 @@ how they were drawn and what to doubt.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 from collections.abc import Mapping
@@ -157,3 +158,29 @@ def read_second_pass(path: Path) -> dict[tuple[str, int], int]:
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return {(row["file"], int(row["polygon"])): int(row["class"]) for row in rows if row["class"].strip()}
+
+
+def blank_second_pass(references: list[Reference]) -> str:
+    """The CSV that a second interpreter fills in: every third file by name, a row a polygon, the class left open."""
+    rows = [f"{item.name},{polygon.number}," for item in references[::3] for polygon in item.polygons]
+    return "\n".join(["file,polygon,class", *rows])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    steps = parser.add_subparsers(dest="step", required=True)
+    steps.add_parser("blank", help="print the CSV that a second interpreter fills in")
+    agree = steps.add_parser("agree", help="compare a filled CSV with the first pass")
+    agree.add_argument("answers", type=Path, help="the CSV, its column `class` filled with WorldCover codes where sure")
+    given = parser.parse_args()
+    references = read_references()
+    if given.step == "blank":
+        print(blank_second_pass(references))
+        return
+    found = agreement(references, read_second_pass(given.answers))
+    print(f"{found.same} of {found.polygons} polygons have the same group, Cohen's kappa {found.kappa:.2f}.")
+    print("\n".join(found.differing))
+
+
+if __name__ == "__main__":
+    main()

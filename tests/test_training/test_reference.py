@@ -14,7 +14,15 @@ from rasterio.features import rasterize
 
 from training.reference_levels import levels_of, read_bands_db, table
 from training.reference_overlay import composite, frame
-from training.reference_polygons import FOLDER, GROUPS, agreement, read_reference, read_references, read_second_pass
+from training.reference_polygons import (
+    FOLDER,
+    GROUPS,
+    agreement,
+    blank_second_pass,
+    read_reference,
+    read_references,
+    read_second_pass,
+)
 
 FILES = sorted(FOLDER.glob("*.geojson"))
 DATA = Path(os.environ.get("SARDINE_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
@@ -214,3 +222,15 @@ def test_scene_should_have_the_shape_and_bands_that_the_file_says(path: Path) ->
         assert values_db.shape == (2, reference.height, reference.width)
         inside = values_db[:, reference.burn() > 0]
         assert np.isfinite(inside).mean() > 0.99
+
+
+def test_blank_second_pass_should_hold_a_third_of_the_files_without_classes(tmp_path: Path) -> None:
+    references = read_references()
+    answers = tmp_path / "second.csv"
+    answers.write_text(blank_second_pass(references), encoding="utf-8")
+    rows = answers.read_text(encoding="utf-8").splitlines()[1:]
+    assert len({row.split(",")[0] for row in rows}) == -(-len(references) // 3)
+    assert all(row.endswith(",") for row in rows)
+    assert read_second_pass(answers) == {}
+    with pytest.raises(ValueError, match="No polygon was named"):
+        agreement(references, read_second_pass(answers))
