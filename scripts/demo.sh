@@ -15,9 +15,9 @@ process=${QGIS_PROCESS:-qgis_process}
 
 if [ -z "$scene" ]; then
   echo "1/3 Simulating a scene (simulated radar, not a real place)"
-  .venv/bin/python -m training.run simulate --config training/configs/demo_scene.yaml --out "$out" > "$out/simulate.log" 2>&1 ||
+  .venv/bin/python -m training.run simulate --config training/configs/simulate_demo.yaml --out "$out" > "$out/simulate.log" 2>&1 ||
     { cat "$out/simulate.log" >&2; exit 1; }
-  scene=$out/scene.tif
+  scene=$(ls "$out"/scene_*.tif)
 else
   echo "1/3 Taking $scene"
 fi
@@ -25,10 +25,10 @@ fi
 echo "2/3 Running sardine:landcover through qgis_process"
 export QGIS_CUSTOM_CONFIG_PATH=$PWD/demo/profile
 scripts/make_profile.sh "$QGIS_CUSTOM_CONFIG_PATH"
-arguments=(--INPUT="$scene" --LANDCOVER="$out/landcover.tif" --CONFIDENCE="$out/confidence.tif" --ATTENTION="$out/attention.tif")
-[ -z "${UNITS:-}" ] || arguments+=(--UNITS="$UNITS")
-[ -z "${SPACING_M:-}" ] || arguments+=(--SPACING_M="$SPACING_M")
-[ -z "${CALIBRATION_DB:-}" ] || arguments+=(--CALIBRATION_DB="$CALIBRATION_DB")
+arguments=(INPUT="$scene" LANDCOVER="$out/landcover.tif" CONFIDENCE="$out/confidence.tif" ATTENTION="$out/attention.tif")
+[ -z "${UNITS:-}" ] || arguments+=(UNITS="$UNITS")
+[ -z "${SPACING_M:-}" ] || arguments+=(SPACING_M="$SPACING_M")
+[ -z "${CALIBRATION_DB:-}" ] || arguments+=(CALIBRATION_DB="$CALIBRATION_DB")
 if ! "$process" run sardine:landcover -- "${arguments[@]}" > "$out/run.log" 2>&1; then
   grep -v '^Problem with\|^QStandardPaths\|^Cannot' "$out/run.log" | tail -n 20 >&2
   echo "The whole log: $out/run.log" >&2
