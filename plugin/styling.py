@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Callable
 
 from qgis.core import (
+    Qgis,
     QgsColorRampShader,
     QgsContrastEnhancement,
     QgsGradientColorRamp,
@@ -65,13 +66,15 @@ def probabilities_renderer(provider: QgsRasterDataProvider) -> QgsRasterRenderer
 
 
 def percentiles(provider: QgsRasterDataProvider, band: int, low: float, high: float) -> tuple[float, float]:
-    """The values below which the shares `low` and `high` of a sample of at most 512 x 512 float32 pixels lie; never equal.
+    """The values below which the shares `low` and `high` of a sample of at most 512 x 512 pixels lie; never equal.
 
     Not `cumulativeCut`: it has GDAL compute statistics, which leaves an .aux.xml file beside the raster.
     """
     width, height = min(provider.xSize(), 512), min(provider.ySize(), 512)
     block = provider.block(band, provider.extent(), width, height)
-    values = sorted(value for value in array("f", bytes(block.data())) if math.isfinite(value))
+    nodata = block.noDataValue() if block.hasNoDataValue() else math.nan
+    block.convert(Qgis.DataType.Float32)
+    values = sorted(value for value in array("f", bytes(block.data())) if math.isfinite(value) and value != nodata)
     if not values:
         return 0.0, 1.0
     minimum, maximum = (values[round(share * (len(values) - 1))] for share in (low, high))
