@@ -74,6 +74,8 @@ def read_polygons(source: str) -> PolygonLayer:
 
 def _from_geojson(path: Path) -> PolygonLayer:
     data = json.loads(path.read_text(encoding="utf-8-sig"))
+    if not isinstance(data, dict):
+        raise ValueError("it is not a JSON object")
     crs = CRS.from_epsg(4326)
     if isinstance(data.get("crs"), dict):
         crs = CRS.from_user_input(data["crs"]["properties"]["name"])
@@ -121,7 +123,7 @@ def _from_geopackage(path: Path, layer: str | None) -> PolygonLayer:
         )
         organization, code, definition = database.execute(srs_query, (layer,)).fetchone()
         column, table = (name.replace('"', '""') for name in (tables[layer], layer))
-        rows = database.execute(f'SELECT "{column}" FROM "{table}"')  # noqa: S608 - quoted names of this file's own table
+        rows = database.execute(f'SELECT "{column}" FROM "{table}"')  # noqa: S608  # nosec B608 - this file's own names, quoted
         polygons = [polygon for (blob,) in rows if blob for polygon in _geopackage_polygons(blob)]
     crs = CRS.from_epsg(code) if str(organization).upper() == "EPSG" else CRS.from_wkt(definition)
     return PolygonLayer(crs, tuple(polygons))
