@@ -22,9 +22,10 @@ from torch import Tensor
 from backend.model import SardineModel, build_model
 from backend.model_card import ModelCard
 from training.card import draft_card
-from training.checkpoint import Checkpoint, append_metrics, config_json, save_checkpoint, start_run
+from training.checkpoint import Checkpoint, append_metrics, config_json, load_checkpoint, save_checkpoint, start_run
 from training.chips import Chips, draw_batch, open_chips
 from training.config import FinetuneConfig
+from training.distributed import Team, form_team
 from training.losses import segmentation_loss
 from training.validate import validate
 
@@ -34,20 +35,27 @@ def finetune(config: FinetuneConfig) -> Checkpoint:
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
-    train, validation = open_chips(config.data)
-    provenance = start_run(config.out, config)
     device = torch.device(_device_name(config.device))
+    team = form_team(device)
+    if team.leads:
+        open_chips(config.data)  # cuts them, where that was not done before: one process is enough
+    team.agree(0.0, device)
+    train, validation = open_chips(config.data)
+    provenance = start_run(config.out, config) if team.leads else {}
     card = draft_card(config)
     model = build_model(card, config.network.drop_path).to(device)
-    run = _Run(config, card, model, train, validation, device, provenance)
-    say(
+    if config.start_from is not None:
+        model.load_state_dict(load_checkpoint(config.start_from).weights)
+    team.share_weights(model.state_dict().values())
+    run = _Run(config, card, model, train, validation, device, team, provenance)
+    run.say(
         f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters on {device}; "
         f"{len(train)} chips to train on, {len(validation)} to validate on"
     )
     try:
         run.steps()
     except KeyboardInterrupt:
-        say("\nInterrupted: validating and saving what was learnt.")
+        run.say("\nInterrupted: validating and saving what was learnt.")
     return run.finish()
 
 
@@ -62,10 +70,11 @@ class _Run:
         train: Chips,
         validation: Chips,
         device: torch.device,
+        team: Team,
         provenance: dict[str, Any],
     ) -> None:
         self.config, self.card, self.model = config, card, model
-        self.train, self.validation, self.device, self.provenance = train, validation, device, provenance
+        self.train, self.validation, self.device, self.team, self.provenance = train, validation, device, team, provenance
         self.averaged = copy.deepcopy(model).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
             _parameter_groups(model, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98)
@@ -77,14 +86,16 @@ class _Run:
     def steps(self) -> None:
         config = self.config
         last_shown = last_validated = self.started
-        with _Prefetch(self.config, self.train, self.card) as batches:
+        with _Prefetch(self.config, self.train, self.card, self.team.rank) as batches:
             for x, target in batches:
-                share = self._share_done()
+                share = self.team.agree(self._share_done(), self.device)
                 if share >= 1:
                     break
                 loss = self._one_step(x, target, share)
                 self.step += 1
                 now = time.monotonic()
+                if not self.team.leads:
+                    continue
                 if now - last_shown > 2 or self.step == 1:
                     last_shown = now
                     self._show(loss, share, now)
@@ -109,6 +120,7 @@ class _Run:
         loss = segmentation_loss(logits, target, config.dice_weight)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.team.average_gradients(self.model.parameters())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_gradient)
         self.optimizer.step()
         self._average()
@@ -126,18 +138,19 @@ class _Run:
     def _show(self, loss: float, share: float, now: float) -> None:
         elapsed = now - self.started
         left_s = elapsed / max(share, 1e-6) * (1 - share) if share > 0 else float("nan")
-        rate = self.step * self.config.batch_size / max(elapsed, 1e-6)
+        rate = self.step * self.config.batch_size * self.team.size / max(elapsed, 1e-6)
         append_metrics(self.config.out, step=self.step, loss=round(loss, 5), elapsed_s=round(elapsed, 1))
         end = "\r" if sys.stderr.isatty() else "\n"
         if sys.stderr.isatty() or self.step % 50 < 8:
-            say(f"step {self.step}  loss {loss:.3f}  {rate:.0f} crops/s  {100 * share:.0f}%  {left_s / 60:.1f} min left ", end)
+            self.say(f"step {self.step}  loss {loss:.3f}  {rate:.0f} crops/s  {100 * share:.0f}%  {left_s / 60:.1f} min left ", end)
 
     def _validate(self, share: float) -> None:
         chips = 0 if share >= 1 else self.config.validation_chips
         scores, temperature = validate(self.averaged, self.card, self.config, self.validation, self.device, chips)
         self.report = {
             "step": self.step,
-            "crops_seen": self.step * self.config.batch_size,
+            "crops_seen": self.step * self.config.batch_size * self.team.size,
+            "processes": self.team.size,
             "minutes": round((time.monotonic() - self.started) / 60, 2),
             "temperature": temperature,
             "scores": dataclasses.asdict(scores),
@@ -148,18 +161,26 @@ class _Run:
         }
         append_metrics(self.config.out, validation=self.report["scores"], step=self.step, temperature=temperature)
         per_class = ", ".join(f"{item.name} {iou:.2f}" for item, iou in zip(self.card.classes, scores.iou, strict=True))
-        say(f"validation at step {self.step}: mIoU {scores.mean_iou:.3f}, accuracy {scores.overall_accuracy:.3f} ({per_class})")
+        self.say(f"validation: mIoU {scores.mean_iou:.3f}, accuracy {scores.overall_accuracy:.3f} ({per_class})")
         save_checkpoint(self.config.out, self.checkpoint())
 
     def checkpoint(self) -> Checkpoint:
         weights = {name: tensor.detach().cpu().clone() for name, tensor in self.averaged.state_dict().items()}
-        card = dataclasses.replace(self.card, temperature=self.report["temperature"])
+        card = dataclasses.replace(self.card, temperature=self.report.get("temperature", 1.0))
         return Checkpoint(weights, card.to_json(), config_json(self.config), self.step, self.report)
 
     def finish(self) -> Checkpoint:
+        self.team.disband()
+        if not self.team.leads:
+            return self.checkpoint()
         self._validate(1.0)
         (self.config.out / "report.json").write_text(json.dumps(self.report, indent=1))
         return self.checkpoint()
+
+    def say(self, text: str, end: str = "\n") -> None:
+        """A line for the person at the terminal, from one process of the team."""
+        if self.team.leads:
+            print(text, end=end, file=sys.stderr, flush=True)
 
 
 def learning_rate_factor(share: float, warmup_share: float) -> float:
@@ -183,9 +204,9 @@ def _parameter_groups(model: SardineModel, weight_decay: float) -> list[dict[str
 class _Prefetch:
     """Batches, drawn by a thread while the network works on the last ones."""
 
-    def __init__(self, config: FinetuneConfig, chips: Chips, card: ModelCard) -> None:
+    def __init__(self, config: FinetuneConfig, chips: Chips, card: ModelCard, rank: int) -> None:
         self._config, self._chips, self._card = config, chips, card
-        self._rng = np.random.default_rng(config.seed)
+        self._rng = np.random.default_rng([config.seed, rank])
         self._batches: queue.Queue[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]] | BaseException] = queue.Queue(maxsize=4)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._draw, daemon=True)
@@ -226,8 +247,3 @@ def _device_name(wanted: str) -> str:
     if wanted != "auto":
         return wanted
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def say(text: str, end: str = "\n") -> None:
-    """A line for the person at the terminal."""
-    print(text, end=end, file=sys.stderr, flush=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`python -m training.run simulate|finetune|export`: read this first. Each command is one typed config and one function.
+"""`python -m training.run simulate|finetune|export|measure`: read this first. Each command is one typed config and one function.
 
 Exit status: 0 done, 2 the settings or their files were refused, 3 failed while running, 130 interrupted.
 """
@@ -13,7 +13,7 @@ from typing import Any
 from jsonargparse import ArgumentParser, set_parsing_settings
 
 from backend.protocol import SardineError
-from training.config import ConfigError, ExportConfig, FinetuneConfig, SimulateConfig
+from training.config import ConfigError, ExportConfig, FinetuneConfig, MeasureConfig, SimulateConfig
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
@@ -37,10 +37,17 @@ def _export(config: ExportConfig) -> None:
     print(f"{config.out}: {config.out.stat().st_size / 1e6:.1f} MB, weights {card.weights_sha256[:12]}")
 
 
+def _measure(config: MeasureConfig) -> None:
+    from training.measure import measure
+
+    measure(config)
+
+
 COMMANDS: dict[str, tuple[type[Any], Callable[[Any], None]]] = {
     "simulate": (SimulateConfig, _simulate),
     "finetune": (FinetuneConfig, _finetune),
     "export": (ExportConfig, _export),
+    "measure": (MeasureConfig, _measure),
 }
 
 

@@ -154,8 +154,8 @@ def _trees(rng: np.random.Generator, kind: Landscape, cover: npt.NDArray[np.uint
     cover[forest > _threshold_for(forest, share)] = Cover.TREES
     groves = fractal_noise(rng, shape, 12, 2)
     cover[(groves > rng.uniform(2.0, 3.0)) & (cover != Cover.CROPS)] = Cover.TREES
-    if rng.random() < 0.5:
-        hedged = (fields.uniform(rng) < rng.uniform(0.05, 0.5)) & (fields.border_px < rng.uniform(0.7, 1.6))
+    if rng.random() < 0.3:
+        hedged = (fields.uniform(rng) < rng.uniform(0.03, 0.3)) & (fields.border_px < rng.uniform(0.9, 2.2))
         cover[hedged & (cover != Cover.BARE)] = Cover.TREES
 
 
@@ -198,12 +198,12 @@ def _town(rng: np.random.Generator, cover: npt.NDArray[np.uint8], town: Bool, de
     kind_of_block = blocks.uniform(rng)
     street = blocks.border_px < rng.uniform(0.5, 1.1)
     # Sparse suburbs leave blocks unbuilt; a core leaves few.
-    built = town & (kind_of_block < 0.72 + 0.3 * density)
+    built = town & (kind_of_block < 0.78 + 0.3 * density)
     park = fractal_noise(rng, (cover.shape[0], cover.shape[1]), 40, 3)
     parks = town & (park > rng.uniform(1.2, 2.0))
     cover[town & ~built] = np.where(kind_of_block[town & ~built] > 0.9, Cover.TREES, Cover.GRASS)
     cover[built] = Cover.HOUSES
-    paved = built & (blocks.uniform(rng) < 0.05)
+    paved = built & (blocks.uniform(rng) < 0.03)
     cover[paved | (town & street & built)] = Cover.PAVED
     wooded = smooth_noise(rng, (cover.shape[0], cover.shape[1]), 14) > rng.normal(0, 0.7)
     cover[parks] = np.where(wooded[parks], Cover.TREES, Cover.GRASS)

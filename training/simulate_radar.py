@@ -111,7 +111,7 @@ def _levels(rng: np.random.Generator, ground: Ground) -> tuple[F32, F32]:
     levels = [LEVELS[cover] for cover in Cover]
     water = np.isin(np.arange(len(Cover)), [int(cover) for cover in WATER])
     # The whole place is wetter or drier than usual, now and then frozen; both bands move, and VH falls further.
-    season_db = rng.normal(0, 0.9) + (rng.uniform(-4.5, -1.5) if rng.random() < 0.1 else 0.0)
+    season_db = rng.normal(0, 0.9) + (rng.uniform(-5.0, -1.5) if rng.random() < 0.14 else 0.0)
     vv_of_cover = np.array([level.vv_db + level.place_db * rng.standard_normal() for level in levels])
     vv_of_cover += np.where(water, 0.0, season_db)
     ratio_of_cover = np.array([level.ratio_db + level.ratio_place_db * rng.standard_normal() for level in levels])
@@ -123,7 +123,7 @@ def _levels(rng: np.random.Generator, ground: Ground) -> tuple[F32, F32]:
     shape = (ground.cover.shape[0], ground.cover.shape[1])
     field_of_cover = np.array([level.field_db for level in levels]) * rng.lognormal(0, 0.3)
     ratio_field = np.array([level.ratio_field_db for level in levels]) * rng.lognormal(0, 0.3)
-    texture = 0.6 * smooth_noise(rng, shape, 4) + 0.8 * fractal_noise(rng, shape, 40, 3)
+    texture = 0.35 * smooth_noise(rng, shape, 4) + 0.9 * fractal_noise(rng, shape, 50, 3)
     texture_of_cover = np.array([level.texture_db for level in levels]) * rng.lognormal(0, 0.3)
     field_noise = ground.fields.normal(rng)
     vv_db = by_cover(vv_of_cover) + by_cover(field_of_cover) * field_noise + by_cover(texture_of_cover) * texture

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Several processes that train one model, each on batches of its own: started by `torchrun`, or a single process.
+
+Gradients are averaged after each backward, as DistributedDataParallel does; the model stays a plain module, which keeps the
+averaged weights and the checkpoint the same in both cases. On a CPU, processes of one thread each also hold their speed where
+other programs share the cores: threads of one process wait for their slowest at every layer.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Team:
+    """The number of this process among `size` processes. Number 0 speaks, validates and saves."""
+
+    rank: int
+    size: int
+
+    @property
+    def leads(self) -> bool:
+        return self.rank == 0
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replaces the gradients by their mean over the team; a parameter that no loss reached keeps none."""
+        if self.size == 1:
+            return
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        dist.all_reduce(flat)
+        flat /= self.size
+        start = 0
+        for gradient in gradients:
+            gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
+            start += gradient.numel()
+
+    def agree(self, value: float, device: torch.device) -> float:
+        """The leader's `value`, in every process."""
+        if self.size == 1:
+            return value
+        shared = torch.tensor([value], dtype=torch.float64, device=device)
+        dist.broadcast(shared, 0)
+        return float(shared)
+
+    def share_weights(self, tensors: Iterable[Tensor]) -> None:
+        """Copies the leader's tensors to every process."""
+        if self.size > 1:
+            for tensor in tensors:
+                dist.broadcast(tensor.data, 0)
+
+    def disband(self) -> None:
+        if self.size > 1:
+            dist.destroy_process_group()
+
+
+def form_team(device: torch.device) -> Team:
+    """The team that `torchrun` set up in the environment (WORLD_SIZE, RANK), or this process alone."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size > 1:
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return Team(int(os.environ.get("RANK", "0")), size)
