@@ -169,6 +169,8 @@ class Scene:
             )
         try:
             xmin, ymin, xmax, ymax = transform_bounds(CRS.from_user_input(bounds_crs), self.crs, *bounds, densify_pts=101)
+            if not np.isfinite((xmin, ymin, xmax, ymax)).all():
+                raise ValueError("the bounds reach beyond where the CRS is defined")
         except (RasterioError, ValueError) as error:
             raise SardineError(
                 ErrorCode.REQUEST_INVALID,

@@ -18,7 +18,7 @@ import numpy as np
 
 from .bands import polarisation_of
 from .protocol import ErrorCode, SardineError
-from .radiometry import CALIBRATION_HINTS_DB, FloatArray
+from .radiometry import CALIBRATION_HINTS_DB, HIGHEST_DB, LOWEST_DB, FloatArray
 
 NOISE_FLOOR_DB = -30.0
 """No scene's median lies below: noise-equivalent sigma nought of IW is -22 dB at worst, and -30 dB where it is best
@@ -26,6 +26,9 @@ NOISE_FLOOR_DB = -30.0
 
 BRIGHTEST_MEDIAN_DB = {"VV": -3.0, "HH": -3.0, "VH": -9.5, "HV": -9.5}
 """No scene's median lies above: towns, the brightest class, average -7 dB in VV and -15 dB in VH, city centres -5 and -12."""
+
+MOST_ARE_DB = 0.8
+"""At least this share of decibels lies where backscatter can; the rest may be undeclared nodata of some odd value."""
 
 CROSS_DIFFERENCE_DB = (4.8, 16.0)
 
@@ -132,7 +135,7 @@ def _from_values(samples: Sequence[BandSample], named: str | None, is_grd: bool,
     if all(np.dtype(sample.dtype).itemsize == 1 for sample in samples):
         return _Finding(None, "8-bit grey levels", "Grey levels of unknown scale are --units scaled.")
     if negative > 0.5:
-        if low < -75 or high > 60:
+        if min(float(np.mean((v >= LOWEST_DB) & (v <= HIGHEST_DB))) for v in values) < MOST_ARE_DB:
             return _Finding(None, "negative values beyond any backscatter in dB", "They may be dB times a factor: divide first.")
         if low > -5 or named not in (None, "db"):
             advice = "Values standardised around zero cannot be used." if low > -5 else "Metadata and values contradict each other."
