@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from affine import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
@@ -129,6 +130,9 @@ def transform_between(source: CRS, target: CRS, x: Coordinates, y: Coordinates) 
         return x, y
     try:
         there_x, there_y = transform_points(source, target, x.tolist(), y.tolist())
+    except CPLE_BaseError:
+        # PROJ gives up on the whole array where it fails on many points, as for polygons of another continent in a UTM zone.
+        there_x, there_y = np.transpose([_transform_point(source, target, *point) for point in zip(x, y, strict=True)])
     except RasterioError as error:
         raise SardineError(
             ErrorCode.CRS_MISSING,
@@ -137,6 +141,14 @@ def transform_between(source: CRS, target: CRS, x: Coordinates, y: Coordinates) 
             "Assign the right CRS to the layer.",
         ) from error
     return np.asarray(there_x, dtype=np.float64), np.asarray(there_y, dtype=np.float64)
+
+
+def _transform_point(source: CRS, target: CRS, x: float, y: float) -> tuple[float, float]:
+    try:
+        (there_x,), (there_y,) = transform_points(source, target, [x], [y])
+    except CPLE_BaseError:
+        return math.inf, math.inf
+    return there_x, there_y
 
 
 def local_utm(longitude: float, latitude: float) -> CRS:
