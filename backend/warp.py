@@ -73,7 +73,7 @@ class GridReader:
         """The share of `window` of the grid whose pixels lie in the raster, from a lattice of 32 x 32 points."""
         rows = window.row + (np.arange(32) + 0.5) * window.height / 32
         columns = window.column + (np.arange(32) + 0.5) * window.width / 32
-        source_columns, source_rows = self._to_source(*(axis.ravel() for axis in np.meshgrid(columns, rows)))
+        source_columns, source_rows = self.source_pixels(*(axis.ravel() for axis in np.meshgrid(columns, rows)))
         inside = (source_columns >= 0) & (source_columns < self._source.width)
         inside &= (source_rows >= 0) & (source_rows < self._source.height)
         return float(inside.mean())
@@ -139,7 +139,7 @@ class GridReader:
         """The affine map from grid pixels to source pixels that fits the exact one on `tile`, and its largest misfit."""
         across, down = np.linspace(0, tile.width, 3) + tile.column, np.linspace(0, tile.height, 3) + tile.row
         columns, rows = (axis.ravel() for axis in np.meshgrid(across, down))
-        source_columns, source_rows = self._to_source(columns, rows)
+        source_columns, source_rows = self.source_pixels(columns, rows)
         if not (np.isfinite(source_columns).all() and np.isfinite(source_rows).all()):
             return None, math.inf
         design = np.stack([columns - tile.column, rows - tile.row, np.ones(9)], axis=1)
@@ -166,13 +166,13 @@ class GridReader:
     def _source_window(self, block: PixelWindow) -> PixelWindow | None:
         """The part of the raster that `block` of the grid needs, with the kernel's reach; None for no part."""
         down, across = np.linspace(0, block.height, 9) + block.row, np.linspace(0, block.width, 9) + block.column
-        columns, rows = self._to_source(*(axis.ravel() for axis in np.meshgrid(across, down)))
+        columns, rows = self.source_pixels(*(axis.ravel() for axis in np.meshgrid(across, down)))
         finite = np.isfinite(columns) & np.isfinite(rows)
         if not finite.any():
             return None
         return self._with_reach(columns[finite], rows[finite]).intersect(self._source)
 
-    def _to_source(self, columns: Coordinates, rows: Coordinates) -> tuple[Coordinates, Coordinates]:
+    def source_pixels(self, columns: Coordinates, rows: Coordinates) -> tuple[Coordinates, Coordinates]:
         """Pixel coordinates in the raster of pixel coordinates in the grid."""
         x = self._grid.origin_x + columns * self._grid.pixel_width
         y = self._grid.origin_y - rows * self._grid.pixel_height
