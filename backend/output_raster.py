@@ -31,6 +31,8 @@ TILE_PX = 256
 COMPRESSION_THREADS = "2"
 """Compression runs beside the network; more threads than this would take its cores."""
 
+DEFLATE_LEVEL = 5
+"""Level 6, GDAL's own, takes twice the time for files 1% (probabilities) to 11% (codes) smaller (measured)."""
 
 WRITE_ERRORS = (RasterioError, CPLE_BaseError, OSError)
 """What GDAL, rasterio and the file system raise when a file cannot be written."""
@@ -67,7 +69,8 @@ class OutputRaster:
             blockysize=TILE_PX,
             interleave="band",
             compress="deflate",
-            predictor=3 if spec.dtype == "float32" else 2,
+            predictor=spec.predictor,
+            zlevel=DEFLATE_LEVEL,
             bigtiff="if_safer",
             num_threads=COMPRESSION_THREADS,
         )
@@ -104,7 +107,7 @@ class OutputRaster:
             raise IncompleteRasterError("another program replaced it")
         # The driver is named: left to find it, rasterio raises TypeError for a file that a full disk cut short.
         with (
-            rasterio.Env(GDAL_NUM_THREADS=COMPRESSION_THREADS),
+            rasterio.Env(GDAL_NUM_THREADS=COMPRESSION_THREADS, ZLEVEL_OVERVIEW=str(DEFLATE_LEVEL)),
             rasterio.open(self.part, "r+", driver="GTiff") as dataset,
         ):
             dataset.update_tags(**tags)
