@@ -26,12 +26,15 @@ BLOCK_SOURCE_PX = 4 * 2**20
 """A block of the grid is read at a time. Blocks shrink until they need at most this many source pixels: memory stays bounded
 whatever the source's spacing."""
 
-TILE_PX = 128
+TILE_PX = 256
 SMALLEST_TILE_PX = 16
-MISFIT_PX = 0.02
+MISFIT_PX = 0.06
 """A block is warped in tiles, each by the affine map that fits the exact one at 3 x 3 of its points within this error (tiles
-are quartered until it does). GDAL's own interpolation of coordinates is only good to 0.125 px in rasterio, and differs from
-block to block; tiles start at multiples of 128 px from the CRS's origin, so every crop and every window is warped alike."""
+are quartered until it does): half of GDAL's default, and a fraction of the sensor's own error of position. GDAL's
+interpolation of coordinates would differ from block to block; tiles start at multiples of 256 px from the CRS's origin, so
+every window and every crop of a scene is warped alike."""
+
+REMEMBERED_TILES = 4096
 
 
 class GridReader:
@@ -45,6 +48,8 @@ class GridReader:
         self._source = PixelWindow(0, 0, georeference.height, georeference.width)
         self.shift = self._whole_shift()  # (row, column) of the grid's corner in the raster, or None: warped
         self._scale = (1.0, 1.0) if self.shift is not None else self._kernel_scale()
+        self._fits: dict[PixelWindow, tuple[Affine | None, float]] = {}
+        self._turn_about = self._middle_longitude()
 
     def read(self, window: PixelWindow, read_source: Callable[[PixelWindow], FloatArray], bands: int) -> FloatArray:
         """Values in `window` of the grid, float32 [bands, height, width], NaN where the raster has none.
@@ -60,13 +65,10 @@ class GridReader:
                 top, left = inside.row - wanted.row, inside.column - wanted.column
                 result[:, top : top + inside.height, left : left + inside.width] = read_source(inside)
             return result
-        side = self._block_px()
         with rasterio.Env():  # once, instead of for each tile
-            for row in range(0, window.height, side):
-                for column in range(0, window.width, side):
-                    height, width = min(side, window.height - row), min(side, window.width - column)
-                    block = PixelWindow(window.row + row, window.column + column, height, width)
-                    self._warp_block(block, read_source, result[:, row : row + height, column : column + width])
+            for block in self._blocks_of(window):
+                top, left = block.row - window.row, block.column - window.column
+                self._warp_block(block, read_source, result[:, top : top + block.height, left : left + block.width])
         return result
 
     def covers(self, window: PixelWindow) -> float:
@@ -85,25 +87,32 @@ class GridReader:
         source = read_source(window)
         if np.isnan(source).all():
             return
-        for tile in self._tiles_of(block):
+        for tile in self._lattice(block, TILE_PX):
             self._warp_tile(tile, block, source, window, out)
 
-    def _tiles_of(self, block: PixelWindow) -> Iterator[PixelWindow]:
-        """The tiles that touch `block`, on a lattice fixed to the CRS's origin."""
-        row_phase = round(-self._grid.origin_y / self._grid.pixel_height) % TILE_PX
-        column_phase = round(self._grid.origin_x / self._grid.pixel_width) % TILE_PX
-        first_row = (block.row + row_phase) // TILE_PX * TILE_PX - row_phase
-        first_column = (block.column + column_phase) // TILE_PX * TILE_PX - column_phase
-        for row in range(first_row, block.row_end, TILE_PX):
-            for column in range(first_column, block.column_end, TILE_PX):
-                yield PixelWindow(row, column, TILE_PX, TILE_PX)
+    def _blocks_of(self, window: PixelWindow) -> Iterator[PixelWindow]:
+        """Pieces of `window` to read at a time, cut where tiles are."""
+        for square in self._lattice(window, self._block_px()):
+            block = square.intersect(window)
+            if block is not None:
+                yield block
+
+    def _lattice(self, window: PixelWindow, side: int) -> Iterator[PixelWindow]:
+        """The squares that touch `window`, of a lattice fixed to the CRS's origin."""
+        row_phase = round(-self._grid.origin_y / self._grid.pixel_height) % side
+        column_phase = round(self._grid.origin_x / self._grid.pixel_width) % side
+        first_row = (window.row + row_phase) // side * side - row_phase
+        first_column = (window.column + column_phase) // side * side - column_phase
+        for row in range(first_row, window.row_end, side):
+            for column in range(first_column, window.column_end, side):
+                yield PixelWindow(row, column, side, side)
 
     def _warp_tile(self, tile: PixelWindow, block: PixelWindow, source: FloatArray, window: PixelWindow, out: FloatArray) -> None:
         """Fills the part of `out`, which is `block`, that lies in `tile`, from `source`, which is `window` of the raster."""
         part = tile.intersect(block)
         if part is None:
             return
-        fit, misfit_px = self._fit(tile)
+        fit, misfit_px = self._remembered_fit(tile)
         if misfit_px > MISFIT_PX and tile.height > SMALLEST_TILE_PX:
             half = tile.height // 2
             for row, column in ((0, 0), (0, half), (half, 0), (half, half)):
@@ -134,6 +143,14 @@ class GridReader:
         )
         top, left = part.row - block.row, part.column - block.column
         out[:, top : top + part.height, left : left + part.width] = warped
+
+    def _remembered_fit(self, tile: PixelWindow) -> tuple[Affine | None, float]:
+        """`_fit`, kept for the next rows of the same tile."""
+        if tile not in self._fits:
+            if len(self._fits) >= REMEMBERED_TILES:
+                self._fits.clear()
+            self._fits[tile] = self._fit(tile)
+        return self._fits[tile]
 
     def _fit(self, tile: PixelWindow) -> tuple[Affine | None, float]:
         """The affine map from grid pixels to source pixels that fits the exact one on `tile`, and its largest misfit."""
@@ -177,10 +194,16 @@ class GridReader:
         x = self._grid.origin_x + columns * self._grid.pixel_width
         y = self._grid.origin_y - rows * self._grid.pixel_height
         there_x, there_y = transform_between(self._crs, self._georeference.crs, x, y)
-        if self._georeference.crs.is_geographic:  # longitudes near the raster's own, across the date line too
-            middle = self._mapper.to_crs(np.array([self._source.width / 2]), np.array([self._source.height / 2]))[0][0]
-            there_x = there_x + 360.0 * np.round((middle - there_x) / 360.0)
+        if self._turn_about is not None:  # longitudes near the raster's own, across the date line too
+            there_x = there_x + 360.0 * np.round((self._turn_about - there_x) / 360.0)
         return self._mapper.to_pixels(there_x, there_y)
+
+    def _middle_longitude(self) -> float | None:
+        """The longitude of the raster's middle, as the raster counts it; None for a raster that is not in degrees."""
+        if not self._georeference.crs.is_geographic:
+            return None
+        middle = self._mapper.to_crs(np.array([self._source.width / 2]), np.array([self._source.height / 2]))
+        return float(middle[0][0])
 
     def _whole_shift(self) -> tuple[int, int] | None:
         """Where the grid's corner lies in the raster if both share their pixels (within 1/100 pixel), else None."""
@@ -207,7 +230,8 @@ class GridReader:
 
     def _block_px(self) -> int:
         per_pixel = 1 / (self._scale[0] * self._scale[1])
-        return max(16, min(BLOCK_PX, int(math.sqrt(BLOCK_SOURCE_PX / per_pixel))))
+        side = min(BLOCK_PX, int(math.sqrt(BLOCK_SOURCE_PX / per_pixel)))
+        return max(SMALLEST_TILE_PX, 1 << (side.bit_length() - 1))  # a power of two, as tiles are: one divides the other
 
 
 def _affine_of(grid: RasterGrid) -> Affine:

@@ -234,8 +234,9 @@ def test_a_scene_one_pixel_wide_should_be_read(tmp_path, height, width):
     np.testing.assert_array_equal(read_all(write_raster(tmp_path / "a.tif", db)), db)
 
 
-@pytest.mark.parametrize(("height", "width"), [(1, 40), (40, 1), (1, 1)])
-def test_a_scene_one_pixel_wide_should_be_warped(tmp_path, height, width):
+@pytest.mark.parametrize(("height", "width"), [(2, 40), (40, 2), (2, 2)])
+def test_a_scene_two_pixels_wide_should_be_warped(tmp_path, height, width):
+    """One pixel of 6.6 m can lie between the centres of two of 10 m."""
     db = np.stack([np.full((height, width), -9.0), np.full((height, width), -16.0)]).astype(np.float32)
     read = read_all(write_raster(tmp_path / "a.tif", db, crs="EPSG:4326", transform=DEGREES))
     assert np.isfinite(read).any()

