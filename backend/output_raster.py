@@ -44,6 +44,10 @@ class IncompleteRasterError(Exception):
     """The file on the disk is not what was written into it."""
 
 
+class ReplacedRasterError(IncompleteRasterError):
+    """The file at the path is another one: a second run writes the same output."""
+
+
 class OutputRaster:
     """A GeoTIFF at `part` with the pixels of `grid`, being written. Any of its methods may raise one of WRITE_ERRORS."""
 
@@ -104,7 +108,7 @@ class OutputRaster:
             self._flush()
         self._dataset.close()
         if not self._is_ours():
-            raise IncompleteRasterError("another program replaced it")
+            raise ReplacedRasterError("another program replaced it")
         # The driver is named: left to find it, rasterio raises TypeError for a file that a full disk cut short.
         with (
             rasterio.Env(GDAL_NUM_THREADS=COMPRESSION_THREADS, ZLEVEL_OVERVIEW=str(DEFLATE_LEVEL)),
@@ -167,7 +171,7 @@ class OutputRaster:
 
     def _check_whole(self) -> None:
         if not self._is_ours():
-            raise IncompleteRasterError("another program replaced it")
+            raise ReplacedRasterError("another program replaced it")
         file_bytes = self.part.stat().st_size
         factors = overview_factors(self._grid.height, self._grid.width)
         with rasterio.open(self.part, driver="GTiff") as dataset:

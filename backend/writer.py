@@ -19,7 +19,7 @@ from .grid import RasterGrid
 from .job_stream import cancelled_error
 from .model_card import ModelCard
 from .output_paths import part_path
-from .output_raster import WRITE_ERRORS, IncompleteRasterError, OutputRaster, remove_with_sidecars
+from .output_raster import WRITE_ERRORS, IncompleteRasterError, OutputRaster, ReplacedRasterError, remove_with_sidecars
 from .protocol import ErrorCode, Progress, SardineError
 from .raster_specs import RasterSpec, raster_specs
 from .strip import Strip
@@ -170,6 +170,14 @@ def _errors_told(target: Path) -> Iterator[None]:
 
 
 def _write_error(target: Path, error: Exception) -> SardineError:
+    if isinstance(error, ReplacedRasterError):
+        return SardineError(
+            ErrorCode.OUTPUT_READ_ONLY,
+            f"{part_path(target)} was replaced by another program during the run.",
+            "Two runs cannot write one file.",
+            "Let the other run end, or choose another name.",
+            refused=False,
+        )
     try:
         free_bytes = shutil.disk_usage(target.parent).free
     except OSError:  # the folder itself is gone

@@ -87,13 +87,12 @@ def layout_for(scene, card, area=None, overlap=0.25) -> WindowLayout:
     return lay_windows(area, scene.height, scene.width, window_px=card.window_px, patch_px=card.patch_px, overlap=overlap)
 
 
-def run(scene, model, card, *outputs, area=None, overlap=0.25, batch_size=3, precision="fp32") -> tuple[MemorySink, Summary]:
-    """Predicts on the CPU into memory; all four outputs if none is named."""
-    sink = MemorySink(*(outputs or ("landcover", "confidence", "probabilities", "attention")))
+def run_into(sink, scene, model, card, area=None, overlap=0.25, batch_size=3) -> Summary:
+    """Predicts on the CPU, in float32, into `sink`."""
     runner = BatchRunner(
         model.eval(),
         torch.device("cpu"),
-        precision,
+        "fp32",
         batch_size,
         may_use_cpu=False,
         warn=lambda code, text: None,
@@ -101,8 +100,13 @@ def run(scene, model, card, *outputs, area=None, overlap=0.25, batch_size=3, pre
         want_attention="attention" in sink.outputs,
     )
     layout = layout_for(scene, card, area, overlap)
-    summary = predict(scene, runner, card, layout, sink, progress=lambda _: None, cancelled=lambda: False)
-    return sink, summary
+    return predict(scene, runner, card, layout, sink, progress=lambda _: None, cancelled=lambda: False)
+
+
+def run(scene, model, card, *outputs, **settings) -> tuple[MemorySink, Summary]:
+    """As `run_into`, into memory; all four outputs if none is named."""
+    sink = MemorySink(*(outputs or ("landcover", "confidence", "probabilities", "attention")))
+    return sink, run_into(sink, scene, model, card, **settings)
 
 
 def speckled_scene(height, width, seed=0, bands=2) -> np.ndarray:

@@ -2,6 +2,9 @@
 """Row-by-row prediction against the same thing done at once with whole arrays."""
 
 import dataclasses
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -196,3 +199,38 @@ def test_missing_optional_band_should_still_give_a_map():
     sink, summary = run(ArrayScene(db), ShiftEquivariant(card), card)
     assert summary.valid_px == 1600
     assert (sink.raster("landcover") > 0).all()
+
+
+MEMORY_RUN = """
+import sys, resource
+import numpy as np, torch
+from tests.test_backend.cards import small_card
+from tests.test_backend.standins import ShiftEquivariant, run_into
+from backend.grid import RasterGrid
+class Endless:  # a scene that takes no memory of its own
+    def __init__(self, height, width):
+        self.height, self.width = height, width
+    def read(self, window):
+        return np.full((2, window.height, window.width), -12.0, np.float32)
+    def read_mask(self, window):
+        return np.ones((window.height, window.width), bool)
+class Forget:
+    outputs = frozenset(["landcover", "confidence", "probabilities", "attention"])
+    def write(self, strip):
+        pass
+torch.set_num_threads(1)
+card = small_card(window_px=256)
+peak_mb = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+run_into(Forget(), Endless(512, 1024), ShiftEquivariant(card), card)
+short_mb = peak_mb()
+run_into(Forget(), Endless(8192, 1024), ShiftEquivariant(card), card)
+print(peak_mb() - short_mb)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="peak memory is read from getrusage, which Windows lacks")
+def test_memory_should_not_depend_on_the_height_of_the_scene():
+    """One array of the tall scene's logits would take 100 MB."""
+    root = Path(__file__).parents[2]
+    child = subprocess.run([sys.executable, "-c", MEMORY_RUN], cwd=root, capture_output=True, text=True, check=True)
+    assert float(child.stdout) < 15
