@@ -103,9 +103,10 @@ def georeference_of(dataset: Any, name: str, spacing_m: float | None) -> Georefe
     Raises SardineError: crs_missing.
     """
     height, width = dataset.height, dataset.width
-    if dataset.crs is not None and not _engineering(dataset.crs):
-        return Georeference(dataset.crs, dataset.transform, (), height, width)
     points, points_crs = dataset.gcps
+    placed = not (points and dataset.transform.is_identity)
+    if dataset.crs is not None and placed and not _engineering(dataset.crs):
+        return Georeference(dataset.crs, dataset.transform, (), height, width)
     if spacing_m is not None:
         return Georeference(LOCAL_METRES, _local_transform(dataset.transform, spacing_m), (), height, width)
     if len(points) >= 3 and points_crs is not None:

@@ -141,7 +141,10 @@ def _from_values(samples: Sequence[BandSample], named: str | None, is_grd: bool,
             advice = "Values standardised around zero cannot be used." if low > -5 else "Metadata and values contradict each other."
             return _Finding(None, "negative values that are not clearly dB", advice)
         return _Finding("db", "dB: most values are negative, as only decibels are")
-    if max(float(np.mean(v < 0)) for v in values) > 0.01:
+    most_negative = max(float(np.mean(v < 0)) for v in values)
+    if most_negative > 0.5 and negative < 0.01:
+        return _Finding(None, "one band looks like dB and another does not", "Bring all bands to one unit first.")
+    if most_negative > 0.01:
         return _Finding(None, "values of both signs", "dB is mostly negative, power and amplitude are never.")
     if whole_numbers or high > 30:
         if is_grd or calibration_db is not None or named == "dn":

@@ -95,6 +95,12 @@ def test_whole_decibels_should_be_decibels():
     assert detect(np.round(DB).astype(np.int8).astype(np.int16)).unit == "db"
 
 
+def test_bands_of_different_units_should_be_asked():
+    report = detect(np.stack([DB[0], POWER[1]]))
+    assert not report.certain
+    assert "one band looks like dB and another does not" in report.evidence
+
+
 def test_an_uncertain_unit_should_be_refused_with_what_to_give():
     with pytest.raises(SardineError) as caught:
         require_certain(detect(POWER[:1]))
