@@ -123,7 +123,8 @@ def _from_geopackage(path: Path, layer: str | None) -> PolygonLayer:
         )
         organization, code, definition = database.execute(srs_query, (layer,)).fetchone()
         column, table = (name.replace('"', '""') for name in (tables[layer], layer))
-        rows = database.execute(f'SELECT "{column}" FROM "{table}"')  # noqa: S608 - this file's own names, quoted
+        # the names are this file's own, and quoted
+        rows = database.execute(f'SELECT "{column}" FROM "{table}"')  # noqa: S608  # nosec B608
         polygons = [polygon for (blob,) in rows if blob for polygon in _geopackage_polygons(blob)]
     crs = CRS.from_epsg(code) if str(organization).upper() == "EPSG" else CRS.from_wkt(definition)
     return PolygonLayer(crs, tuple(polygons))
