@@ -19,6 +19,7 @@ from qgis.core import (
     QgsWkbTypes,
 )
 
+from ..backend.grid import Bounds
 from ..backend.protocol import BandSource, ErrorCode, SardineError
 
 LayerLookup = Callable[[str], Optional[QgsRasterLayer]]
@@ -107,9 +108,26 @@ def crs_text(crs: QgsCoordinateReferenceSystem) -> str | None:
     )
 
 
-def bounds_of(extent: QgsRectangle) -> tuple[float, float, float, float]:
-    """xmin, ymin, xmax, ymax."""
-    return (extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum())
+def bounds_of(
+    extent: QgsRectangle, crs: QgsCoordinateReferenceSystem, layer: QgsRasterLayer, spacing_m: float | None
+) -> tuple[Bounds, str | None]:
+    """`extent` (in `crs`) as bounds for the backend and the reference system they are in.
+
+    A raster without reference system is shown by QGIS in its own units, often pixels; the backend counts metres of
+    `spacing_m` from its upper left corner, and there is no system to name.
+    """
+    if layer.crs().isValid():
+        return (extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum()), crs_text(crs)
+    full = layer.extent()
+    x_m = (spacing_m or 1.0) / layer.rasterUnitsPerPixelX()
+    y_m = (spacing_m or 1.0) / layer.rasterUnitsPerPixelY()
+    left, top = full.xMinimum(), full.yMaximum()
+    return (
+        (extent.xMinimum() - left) * x_m,
+        (extent.yMinimum() - top) * y_m,
+        (extent.xMaximum() - left) * x_m,
+        (extent.yMaximum() - top) * y_m,
+    ), None
 
 
 def write_mask(source: QgsProcessingFeatureSource, path: str, transform_context: QgsCoordinateTransformContext) -> int:

@@ -143,19 +143,25 @@ class LandcoverAlgorithm(QgsProcessingAlgorithm):
         for used in (layer, second):
             if used is not None and layer_request.crs_note(used):
                 feedback.pushWarning(layer_request.crs_note(used))
+        spacing_m = self._number(parameters, "SPACING_M", context)
+        bounds, bounds_crs = None, None
         extent = self.parameterAsExtent(parameters, "EXTENT", context)
+        if not extent.isNull():
+            extent_crs = self.parameterAsExtentCrs(parameters, "EXTENT", context)
+            bounds, bounds_crs = layer_request.bounds_of(extent, extent_crs, layer, spacing_m)
         return JobRequest(
             bands=self._bands(parameters, context, layer, second),
             model=model,
             outputs=OutputPaths(),
             units=self.parameterAsString(parameters, "UNITS", context),
             calibration_db=self._number(parameters, "CALIBRATION_DB", context),
-            spacing_m=self._number(parameters, "SPACING_M", context),
-            bounds=None if extent.isNull() else layer_request.bounds_of(extent),
-            bounds_crs=layer_request.crs_text(self.parameterAsExtentCrs(parameters, "EXTENT", context)),
+            spacing_m=spacing_m,
+            bounds=bounds,
+            bounds_crs=bounds_crs,
             mask=self._mask(parameters, context),
             overlap=self.parameterAsDouble(parameters, "OVERLAP", context),
             device=self.parameterAsString(parameters, "DEVICE", context).strip() or "auto",
+            allow_coarse=self.parameterAsBoolean(parameters, "ALLOW_COARSE", context),
         )
 
     def _number(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> float | None:

@@ -8,6 +8,7 @@ from qgis.core import (
     QgsProcessingOutputDefinition,
     QgsProcessingOutputNumber,
     QgsProcessingParameterBand,
+    QgsProcessingParameterBoolean,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
     QgsProcessingParameterExtent,
@@ -86,14 +87,12 @@ def inputs() -> list[QgsProcessingParameterDefinition]:
             tr("For the unit dn alone: sigma nought in dB is 20 log10 of the number, minus this."),
         ),
         _advanced(
-            number(
-                "SPACING_M",
-                tr("Pixel spacing of a raster without coordinate system (m)"),
-                number.Type.Double,
-                optional=True,
-                minValue=0.01,
-            ),
-            tr("Uses such a raster as it is; the results then have no coordinate system either."),
+            number("SPACING_M", tr("Pixel spacing (m)"), number.Type.Double, optional=True, minValue=0.01),
+            tr("Of a raster without coordinate system, which is then used as it is; the results have none either."),
+        ),
+        _advanced(
+            QgsProcessingParameterBoolean("ALLOW_COARSE", tr("Take pixels that are too coarse"), defaultValue=False),
+            tr("Maps a scene whose pixels are more than twice as coarse as the model's. Expect little of it."),
         ),
     ]
 

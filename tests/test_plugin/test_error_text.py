@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 from __future__ import annotations
 
+import re
+
+from qgis.core import QgsApplication
 from sardine.backend.protocol import ErrorCode, SardineError
-from sardine.plugin.error_text import describe, headings
+from sardine.plugin.error_text import actions, describe, headings
 
 
 def test_each_error_code_should_have_a_heading_of_its_own() -> None:
@@ -26,3 +29,11 @@ def test_describe_should_keep_the_action_where_qgis_has_no_other() -> None:
 
 def test_describe_should_make_no_words_about_a_cancel() -> None:
     assert describe(SardineError(ErrorCode.CANCELLED, "The run was cancelled.", "", "")) == "Cancelled."
+
+
+def test_actions_should_name_parameters_as_the_dialog_does(plugin) -> None:
+    algorithm = QgsApplication.processingRegistry().algorithmById("sardine:landcover")
+    shown = {parameter.description() for parameter in algorithm.parameterDefinitions()}
+    named = [name for action in actions().values() for name in re.findall("“(.+?)”", action)]
+    assert len(named) >= 5
+    assert [name for name in named if name not in shown] == []

@@ -92,6 +92,7 @@ def test_request_should_hold_what_was_chosen(algorithm, python, parameters, cont
         "DEVICE": "cpu",
         "CALIBRATION_DB": 55.5,
         "SPACING_M": 10,
+        "ALLOW_COARSE": True,
         "ATTENTION": parameters["LANDCOVER"].replace("lc.tif", "at.tif"),
     }
     assert request_of(algorithm, {**parameters, **chosen}, context) == {
@@ -115,7 +116,7 @@ def test_request_should_hold_what_was_chosen(algorithm, python, parameters, cont
         "precision": "auto",
         "batch_size": None,
         "overwrite": True,
-        "allow_coarse": False,
+        "allow_coarse": True,
         "protocol": 1,
     }
 

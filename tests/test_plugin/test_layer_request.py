@@ -14,6 +14,7 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingFeatureSource,
     QgsRasterLayer,
+    QgsRectangle,
     QgsVectorLayer,
 )
 from sardine.backend.protocol import BandSource, ErrorCode, SardineError
@@ -98,6 +99,17 @@ def test_crs_text_should_be_short_where_it_can_and_whole_where_it_must() -> None
     assert layer_request.crs_text(QgsCoordinateReferenceSystem()) is None
     own = QgsCoordinateReferenceSystem.fromProj("+proj=laea +lat_0=47 +lon_0=11 +datum=WGS84 +units=m")
     assert "Lambert Azimuthal Equal Area" in layer_request.crs_text(own)
+
+
+def test_bounds_should_be_the_extent_in_its_own_crs(scene: Path) -> None:
+    extent, crs = QgsRectangle(9, 47, 10, 48), QgsCoordinateReferenceSystem("EPSG:4326")
+    assert layer_request.bounds_of(extent, crs, QgsRasterLayer(str(scene), "s"), None) == ((9, 47, 10, 48), "EPSG:4326")
+
+
+def test_bounds_should_be_metres_from_the_corner_of_a_raster_without_crs(tmp_path: Path) -> None:
+    layer = QgsRasterLayer(str(write_raster(tmp_path / "plain.tif", radar_db(), epsg=None)), "plain")
+    shown, project_crs = QgsRectangle(10, -20, 30, -5), QgsCoordinateReferenceSystem("EPSG:4326")
+    assert layer_request.bounds_of(shown, project_crs, layer, 10.0) == ((100, -200, 300, -50), None)
 
 
 def polygons(*texts: str) -> QgsVectorLayer:

@@ -25,6 +25,7 @@ INPUTS = {
     "BANDS": "string",
     "CALIBRATION_DB": "number",
     "SPACING_M": "number",
+    "ALLOW_COARSE": "boolean",
 }
 RASTERS = ["LANDCOVER", "CONFIDENCE", "PROBABILITIES", "ATTENTION"]
 NUMBERS = ["VALID_AREA_KM2", "MEAN_CONFIDENCE"]
@@ -54,6 +55,7 @@ def test_algorithm_should_require_nothing_but_the_raster(algorithm: QgsProcessin
         "UNITS": "auto",
         "DEVICE": "auto",
         "OVERLAP": 0.125,
+        "ALLOW_COARSE": False,
     }
     created = [p.name() for p in definitions if p.isDestination() and p.createByDefault()]
     assert created == ["LANDCOVER", "CONFIDENCE"]
