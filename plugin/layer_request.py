@@ -12,7 +12,9 @@ from qgis.core import (
     QgsCoordinateTransformContext,
     QgsFeature,
     QgsFields,
+    QgsPoint,
     QgsProcessingFeatureSource,
+    QgsRasterDataProvider,
     QgsRasterLayer,
     QgsRectangle,
     QgsVectorFileWriter,
@@ -113,21 +115,25 @@ def bounds_of(
 ) -> tuple[Bounds, str | None]:
     """`extent` (in `crs`) as bounds for the backend and the reference system they are in.
 
-    A raster without reference system is shown by QGIS in its own units, often pixels; the backend counts metres of
-    `spacing_m` from its upper left corner, and there is no system to name.
+    A raster without reference system is shown by QGIS in its own units, often pixels, and upside down where the file counts
+    them downwards. The backend counts metres of `spacing_m` from the file's first pixel, and there is no system to name.
     """
     if layer.crs().isValid():
         return (extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum()), crs_text(crs)
-    full = layer.extent()
-    x_m = (spacing_m or 1.0) / layer.rasterUnitsPerPixelX()
-    y_m = (spacing_m or 1.0) / layer.rasterUnitsPerPixelY()
-    left, top = full.xMinimum(), full.yMaximum()
-    return (
-        (extent.xMinimum() - left) * x_m,
-        (extent.yMinimum() - top) * y_m,
-        (extent.xMaximum() - left) * x_m,
-        (extent.yMaximum() - top) * y_m,
-    ), None
+    corners = ((extent.xMinimum(), extent.yMaximum()), (extent.xMaximum(), extent.yMinimum()))
+    columns, rows = zip(*(_pixel_at(layer, x, y) for x, y in corners))
+    step_m = spacing_m or 1.0
+    return (min(columns) * step_m, -max(rows) * step_m, max(columns) * step_m, -min(rows) * step_m), None
+
+
+def _pixel_at(layer: QgsRasterLayer, x: float, y: float) -> tuple[float, float]:
+    """Column and row of a point of `layer`, counted from the outer corner of the file's first pixel."""
+    to_image = QgsRasterDataProvider.TransformType.TransformLayerToImage
+    point = layer.dataProvider().transformCoordinates(QgsPoint(x, y), to_image)
+    if not point.isEmpty():
+        return point.x(), point.y()
+    full = layer.extent()  # without a geotransform QGIS shows one unit a pixel
+    return x - full.xMinimum(), full.yMaximum() - y
 
 
 def write_mask(source: QgsProcessingFeatureSource, path: str, transform_context: QgsCoordinateTransformContext) -> int:

@@ -82,7 +82,8 @@ def main(arguments: list[str]) -> int:
     # Drawing asks for statistics, and GDAL would leave them in a file beside a scene that is not ours to write to.
     gdal.SetConfigOption("GDAL_PAM_ENABLED", "NO")
     simulated = gdal.Open(str(scene)).GetMetadataItem("SIMULATED") is not None
-    panels = [scene_panel(scene), *result_panels(folder, card)]
+    results = result_panels(folder, card)
+    panels = [scene_panel(placed(scene, folder, results[0].layer)), *results]
     broken = [panel.layer.source() for panel in panels if not panel.layer.isValid()]
     if broken:
         print(f"QGIS cannot open {', '.join(broken)}.", file=sys.stderr)
@@ -97,6 +98,18 @@ def main(arguments: list[str]) -> int:
         print(f"The picture or the project could not be written into {folder}.", file=sys.stderr)
         return 2
     return 0
+
+
+def placed(scene: Path, folder: Path, landcover: QgsRasterLayer) -> Path:
+    """The scene, or where it has no reference system a VRT that lies where its results lie: metres from its first pixel."""
+    file = gdal.Open(str(scene))
+    if file.GetProjection() or file.GetGCPCount() or not landcover.isValid():
+        return scene
+    extent = landcover.extent()
+    path = folder / f"{scene.stem}.vrt"
+    bounds = [extent.xMinimum(), extent.yMaximum(), extent.xMaximum(), extent.yMinimum()]
+    gdal.Translate(str(path), file, format="VRT", outputBounds=bounds)
+    return path
 
 
 def scene_panel(path: Path) -> Panel:
@@ -183,7 +196,7 @@ def draw(project: QgsProject, panels: list[Panel], card: ModelCard, title: str, 
     for index, panel in enumerate(panels):
         left_mm = MARGIN_MM + index * (PANEL_MM + GAP_MM)
         text(layout, panel.title, left_mm, TITLE_MM - 6, PANEL_MM, 11, bold=True)
-        map_item = add_map(layout, panel, extent if panel.layer.crs().isValid() else panel.layer.extent(), left_mm, map_height_mm)
+        map_item = add_map(layout, panel, extent, left_mm, map_height_mm)
         if index == 0 and panels[1].layer.crs().isValid():
             add_scale_bar(layout, map_item, left_mm, legend_top_mm)
         elif panel.title == "Land cover":

@@ -112,6 +112,18 @@ def test_bounds_should_be_metres_from_the_corner_of_a_raster_without_crs(tmp_pat
     assert layer_request.bounds_of(shown, project_crs, layer, 10.0) == ((100, -200, 300, -50), None)
 
 
+def test_bounds_should_follow_a_file_that_counts_its_rows_downwards(tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "down.tif", radar_db(), epsg=None)
+    file = gdal.Open(str(path), gdal.GA_Update)
+    file.SetGeoTransform((1000, 1, 0, 2000, 0, 1))
+    file = None
+    layer = QgsRasterLayer(str(path), "down")
+    assert layer.extent() == QgsRectangle(1000, 2000, 1072, 2064)
+    shown = QgsRectangle(1010, 2005, 1030, 2020)
+    bounds, _ = layer_request.bounds_of(shown, QgsCoordinateReferenceSystem(), layer, 10.0)
+    assert bounds == pytest.approx((100, -200, 300, -50))
+
+
 def polygons(*texts: str) -> QgsVectorLayer:
     layer = QgsVectorLayer("Polygon?crs=EPSG:32633", "polygons", "memory")
     for text in texts:
