@@ -80,6 +80,9 @@ class _Run:
             _parameter_groups(model, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98)
         )
         self.step = 0
+        self.crops_before = 0
+        if config.start_from is not None:
+            self.crops_before = int(load_checkpoint(config.start_from).report["crops_seen"])
         self.report: dict[str, Any] = {}
         self.started = time.monotonic()
 
@@ -149,7 +152,7 @@ class _Run:
         scores, temperature = validate(self.averaged, self.card, self.config, self.validation, self.device, chips)
         self.report = {
             "step": self.step,
-            "crops_seen": self.step * self.config.batch_size * self.team.size,
+            "crops_seen": self.crops_before + self.step * self.config.batch_size * self.team.size,
             "processes": self.team.size,
             "minutes": round((time.monotonic() - self.started) / 60, 2),
             "temperature": temperature,
