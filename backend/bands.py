@@ -33,22 +33,6 @@ class RoleBand:
     corroborated: bool
 
 
-def parse_source(text: str) -> BandSource:
-    r"""The source in `ROLE=source:N`, or with an empty role in `source:N` or `source` (then band 0: any band).
-
-    >>> parse_source("scene.tif")
-    BandSource(role='', path='scene.tif', band=0)
-    >>> parse_source("VV=scene.tif:1")
-    BandSource(role='VV', path='scene.tif', band=1)
-
-    Raises SardineError: request_invalid.
-    """
-    if re.match(r"^\w+=", text):
-        return BandSource.parse(text)
-    found = BandSource.parse(f"any={text}")
-    return BandSource("", found.path, 0 if found.path == text else found.band)
-
-
 def words_of(text: str) -> frozenset[str]:
     """Words of a role, description or file name, upper case; long and short names of orbit directions are the same.
 

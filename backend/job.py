@@ -131,7 +131,7 @@ def _result(
     warned: tuple[str, ...],
 ) -> JobResult:
     grid = scene.grid.crop(area)
-    pixel_m2 = grid.pixel_width * grid.pixel_height  # the grid is in metres: whatever is not is warped
+    pixel_m2 = scene.pixel_area_m2
     return JobResult(
         outputs=request.outputs.chosen(),
         crs_wkt=grid.crs_wkt,

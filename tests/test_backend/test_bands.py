@@ -7,7 +7,7 @@ import dataclasses
 
 import pytest
 
-from backend.bands import parse_source, polarisation_of, resolve_bands, role_of
+from backend.bands import polarisation_of, resolve_bands, role_of
 from backend.model_card import BandSpec
 from backend.protocol import BandSource, ErrorCode, SardineError
 from backend.sources import RasterInfo
@@ -81,7 +81,7 @@ def test_role_should_be_the_one_with_most_fitting_words(text, roles, role):
     ],
 )
 def test_a_source_should_be_parsed_with_and_without_a_role(text, source):
-    assert parse_source(text) == source
+    assert BandSource.parse(text) == source
 
 
 def test_roles_should_be_found_in_a_file_with_bands_in_another_order():

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from affine import Affine
 
-from backend.bands import parse_source
 from backend.inspect import as_text, inspect
 from backend.protocol import BandSource, ErrorCode, SardineError
 from backend.windows import lay_windows
@@ -24,7 +23,7 @@ def test_inspect_should_tell_role_unit_place_and_share_of_valid_pixels(tmp_path)
     db[:, :16] = -9999.0
     db[0, 20, :8] = np.nan
     path = write_raster(tmp_path / "a.tif", db[::-1].copy(), descriptions=("Sigma0_VH_db", "Sigma0_VV_db"), nodata=-9999.0)
-    found = inspect([parse_source(path)], CARD, seconds_per_window=0.5)
+    found = inspect([BandSource.parse(path)], CARD, seconds_per_window=0.5)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert [(band["role"], band["band"], band["named"]) for band in found["bands"]] == [
         ("VH", 1, "Sigma0_VH_db"),
@@ -56,7 +55,7 @@ def test_inspect_should_name_each_form_of_nodata(tmp_path):
     db[:, 1] = np.inf
     db[:, 2] = 0.0
     db[:, 3] = -140.0
-    found = inspect([parse_source(write_raster(tmp_path / "a.tif", db, descriptions=("VV", "VH")))], CARD)
+    found = inspect([BandSource.parse(write_raster(tmp_path / "a.tif", db, descriptions=("VV", "VH")))], CARD)
     row = round(1 / 64, 6)
     assert found["bands"][0]["nodata"] == {
         "undeclared -9999, -32768 or -99": row,
@@ -70,7 +69,7 @@ def test_inspect_should_name_each_form_of_nodata(tmp_path):
 def test_inspect_should_tell_zero_power(tmp_path):
     power = 10 ** (backscatter_db() / 10)
     power[:, 0] = 0.0
-    found = inspect([parse_source(write_raster(tmp_path / "a.tif", power, descriptions=("VV", "VH")))], None)
+    found = inspect([BandSource.parse(write_raster(tmp_path / "a.tif", power, descriptions=("VV", "VH")))], None)
     assert found["unit"] == "power"
     assert found["bands"][1]["nodata"] == {"0 or negative": round(1 / 64, 6)}
 
@@ -78,7 +77,7 @@ def test_inspect_should_tell_zero_power(tmp_path):
 def test_inspect_without_a_model_should_find_the_roles_that_are_named(tmp_path):
     db = np.concatenate([backscatter_db(), backscatter_db(seed=2), np.full((1, 64, 80), 38.0, np.float32)])
     path = write_raster(tmp_path / "a.tif", db, descriptions=("VV_asc", "VH_asc", "VV_desc", "VH_desc", "angle"))
-    found = inspect([parse_source(path)], None)
+    found = inspect([BandSource.parse(path)], None)
     assert [band["role"] for band in found["bands"]] == ["VV_asc", "VH_asc", "VV_desc", "VH_desc"]
     assert "model" not in found
     assert "No model was given" in as_text(found)
@@ -86,7 +85,7 @@ def test_inspect_without_a_model_should_find_the_roles_that_are_named(tmp_path):
 
 def test_inspect_should_tell_how_a_scene_would_be_warped(tmp_path):
     path = write_scene(tmp_path / "a.tif", crs="EPSG:4326", transform=Affine(9e-5, 0, 14.99, 0, -9e-5, 48.75))
-    found = inspect([parse_source(path)], CARD)
+    found = inspect([BandSource.parse(path)], CARD)
     assert found["warped"]
     assert "EPSG:32633" in found["warp"]
     assert found["source_crs"] == "EPSG:4326"
@@ -97,7 +96,7 @@ def test_inspect_should_sample_a_large_scene_and_say_so(tmp_path):
     db = np.full((2, 1500, 1500), np.nan, np.float32)
     db[:, :750] = backscatter_db(750, 1500)
     path = write_raster(tmp_path / "a.tif", db, descriptions=("VV", "VH"), tiled=True)
-    found = inspect([parse_source(path)], CARD, seconds_per_window=0.01)
+    found = inspect([BandSource.parse(path)], CARD, seconds_per_window=0.01)
     assert found["sampled_share"] == pytest.approx(144 * 64 * 64 / 1500**2, rel=1e-3)
     assert found["valid_share"] == pytest.approx(0.5, abs=0.05)
     assert found["model"]["windows_expected"] == pytest.approx(found["model"]["windows_total"] / 2, rel=0.1)
@@ -106,7 +105,7 @@ def test_inspect_should_sample_a_large_scene_and_say_so(tmp_path):
 
 def test_the_text_should_hold_what_was_found(tmp_path):
     path = write_scene(tmp_path / "a.tif")
-    text = as_text(inspect([parse_source(path)], CARD, seconds_per_window=100.0))
+    text = as_text(inspect([BandSource.parse(path)], CARD, seconds_per_window=100.0))
     for part in (
         "VV",
         "VH",

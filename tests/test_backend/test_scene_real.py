@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import rasterio
 
-from backend.bands import parse_source
 from backend.grid import PixelWindow
 from backend.inspect import as_text, inspect
-from backend.protocol import ErrorCode, SardineError
+from backend.protocol import BandSource, ErrorCode, SardineError
 from backend.scene import open_scene
 from backend.units import BandSample, detect_unit
 from backend.warp import GridReader
@@ -46,7 +45,7 @@ def stored(path: Path) -> np.ndarray:
 @pytest.mark.parametrize(("name", "warped"), DB_SCENES)
 def test_decibel_scenes_should_open_by_themselves(data_folder, name, warped):
     path = data_folder / name
-    with open_scene([parse_source(str(path))], small_card()) as scene:
+    with open_scene([BandSource.parse(str(path))], small_card()) as scene:
         assert scene.unit_report.unit == "db"
         assert bool(scene.warp_note) == warped
         read = scene.read(scene.grid.full_window)
@@ -74,22 +73,22 @@ def test_the_unit_should_never_be_wrong_without_any_metadata(data_folder):
 
 
 def test_linear_power_in_the_order_vh_vv_should_match_the_same_scene_in_decibels(data_folder):
-    with open_scene([parse_source(str(data_folder / "linear/matjayet_France_VHVV_linear.tif"))], small_card()) as scene:
+    with open_scene([BandSource.parse(str(data_folder / "linear/matjayet_France_VHVV_linear.tif"))], small_card()) as scene:
         assert (scene.unit_report.unit, scene.unit_report.backscatter) == ("power", "sigma0")
         power = scene.read(scene.grid.full_window)
-    with open_scene([parse_source(str(data_folder / "linear/matjayet_France_dB.tif"))], small_card()) as scene:
+    with open_scene([BandSource.parse(str(data_folder / "linear/matjayet_France_dB.tif"))], small_card()) as scene:
         db = scene.read(scene.grid.full_window)
     np.testing.assert_allclose(power, db, atol=1e-3)
 
 
 def test_single_layers_should_open_for_models_of_one_band(data_folder):
-    with open_scene([parse_source(str(data_folder / "pyrosar/S1A_IW_20150309_VV.tif"))], ONE_VV) as scene:
+    with open_scene([BandSource.parse(str(data_folder / "pyrosar/S1A_IW_20150309_VV.tif"))], ONE_VV) as scene:
         assert "20.00 x 20.00 m" in scene.warp_note
         assert {code for code, _ in scene.warnings} == {"spacing_coarse"}
-    with open_scene([parse_source(str(data_folder / "linear/townsville_VH_linear.tif"))], ONE_VH) as scene:
+    with open_scene([BandSource.parse(str(data_folder / "linear/townsville_VH_linear.tif"))], ONE_VH) as scene:
         assert scene.unit_report.unit == "power"
     with pytest.raises(SardineError) as caught:
-        open_scene([parse_source(str(data_folder / "pyrosar/S1A_IW_20150309_VV.tif"))], small_card())
+        open_scene([BandSource.parse(str(data_folder / "pyrosar/S1A_IW_20150309_VV.tif"))], small_card())
     assert caught.value.code is ErrorCode.BAND_ABSENT
 
 
@@ -100,15 +99,15 @@ def test_two_layers_should_match_one_file_of_two_bands(data_folder, tmp_path):
             write_raster(tmp_path / f"S1_{role}.tif", dataset.read(n), crs="EPSG:4326", transform=dataset.transform)
             for n, role in ((1, "VV"), (2, "VH"))
         ]
-    with open_scene([parse_source(layer) for layer in reversed(layers)], small_card()) as scene:
+    with open_scene([BandSource.parse(layer) for layer in reversed(layers)], small_card()) as scene:
         two = scene.read(scene.grid.full_window)
-    with open_scene([parse_source(str(path))], small_card()) as scene:
+    with open_scene([BandSource.parse(str(path))], small_card()) as scene:
         np.testing.assert_array_equal(scene.read(scene.grid.full_window), two)
 
 
 def test_a_raw_grd_should_be_placed_by_its_points(data_folder):
     names = [f"grd_gcp/S1A_IW_GRDH_20180716T004042_iw-{p}.tiff" for p in ("vv", "vh")]
-    sources = [parse_source(str(data_folder / name)) for name in names]
+    sources = [BandSource.parse(str(data_folder / name)) for name in names]
     with pytest.raises(SardineError) as caught:
         open_scene(sources, small_card(), calibration_db=55.5)
     assert caught.value.code is ErrorCode.SPACING_TOO_COARSE
@@ -139,7 +138,7 @@ def test_a_raw_grd_should_be_placed_by_its_points(data_folder):
 
 
 def test_eight_bit_without_crs_should_open_as_scaled(data_folder):
-    source = [parse_source(str(data_folder / "etci2021/northalabama_20190630_VVVH8.tif"))]
+    source = [BandSource.parse(str(data_folder / "etci2021/northalabama_20190630_VVVH8.tif"))]
     for options, code in (({}, ErrorCode.CRS_MISSING), ({"spacing_m": 10.0}, ErrorCode.UNIT_AMBIGUOUS)):
         with pytest.raises(SardineError) as caught:
             open_scene(source, small_card(), **options)
@@ -155,7 +154,7 @@ def test_eight_bit_without_crs_should_open_as_scaled(data_folder):
 
 
 def test_world_mercator_should_be_warped_to_ground_metres(data_folder):
-    source = [parse_source(str(data_folder / "los_angeles_vh/003_VH8.tif"))]
+    source = [BandSource.parse(str(data_folder / "los_angeles_vh/003_VH8.tif"))]
     with open_scene(source, ONE_VH, units="scaled") as scene:
         assert scene.crs.to_epsg() == 32611
         assert scene.spacing_m == pytest.approx((8.27, 8.27), abs=0.01)
@@ -165,7 +164,7 @@ def test_world_mercator_should_be_warped_to_ground_metres(data_folder):
 
 @pytest.mark.parametrize("name", ["slovakia/slovakia_S1.tif", "cities_and_fields/Berlin_IW_VVVH.tif"])
 def test_inspect_should_describe_real_scenes(data_folder, name):
-    found = inspect([parse_source(str(data_folder / name))], small_card(window_px=224), seconds_per_window=0.1)
+    found = inspect([BandSource.parse(str(data_folder / name))], small_card(window_px=224), seconds_per_window=0.1)
     assert found["unit"] == "db"
     assert found["valid_share"] > 0.9
     assert "dB at 1, 50, 99%" in as_text(found)
