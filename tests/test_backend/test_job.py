@@ -111,8 +111,9 @@ def test_job_should_say_hello_ready_progress_and_end_with_one_result(small_scene
     result = child.messages[-1]
     assert result["outputs"] == {"landcover": str(tmp_path / "lc.tif"), "attention": str(tmp_path / "a.tif")}
     assert (result["height"], result["width"], result["unit"]) == (40, 50, "db")
-    assert result["valid_area_km2"] == pytest.approx(40 * 50 * 100 / 1e6)
-    assert sum(result["class_area_ha"].values()) == pytest.approx(40 * 50 / 100)
+    ground_km2 = 40 * 50 * 100 / 1e6 / 0.9996**2  # 500,000 m east is the central meridian, where UTM's scale factor is 0.9996
+    assert result["valid_area_km2"] == pytest.approx(ground_km2, rel=1e-4)
+    assert sum(result["class_area_ha"].values()) == pytest.approx(100 * ground_km2, rel=1e-4)
 
 
 def test_hello_should_come_before_torch_is_imported(model):
