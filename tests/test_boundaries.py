@@ -31,7 +31,7 @@ def imports(path: Path, root: Path = ROOT) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else ()
             parts = [*base, *(node.module.split(".") if node.module else [])]
-            if len(parts) <= 1 and node.level or parts == ["backend"]:  # names are modules, not what a module holds
+            if (len(parts) <= 1 and node.level) or parts == ["backend"]:  # names are modules, not what a module holds
                 yield from (".".join([*parts, alias.name]) for alias in node.names)
             else:
                 yield ".".join(parts)
@@ -62,7 +62,7 @@ def test_backend_should_import_neither_qgis_nor_training_nor_plugin() -> None:
 
 @pytest.mark.parametrize("module", SHARED)
 def test_shared_modules_should_be_standard_library_alone(module: str) -> None:
-    names = {name for name in imports(ROOT / "backend" / f"{module}.py")}
+    names = set(imports(ROOT / "backend" / f"{module}.py"))
     shared = {f"backend.{name}" for name in SHARED}
     assert {name for name in names if top(name) not in sys.stdlib_module_names and name not in shared} == set()
 

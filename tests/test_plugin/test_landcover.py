@@ -264,8 +264,3 @@ def test_algorithm_should_cancel_on_the_thread_that_runs_it(algorithm, python, p
     started_s = time.monotonic()
     assert failure_of(algorithm, parameters, context, LoggedFeedback(act_at="")) == "Cancelled."
     assert time.monotonic() - started_s < 3
-
-
-def test_scene_fixture_should_hold_a_space_and_letters_beyond_ascii(scene: Path) -> None:
-    assert " " in str(scene)
-    assert not str(scene).isascii()
