@@ -57,6 +57,7 @@ def finished_card(config: ExportConfig, checkpoint: Checkpoint) -> ModelCard:
         "recipe": report.get("recipe", ""),
         "crops_seen": report["crops_seen"],
         "minutes": report["minutes"],
+        "earlier_runs": report.get("earlier", []),
         "settings": {key: settings[key] for key in settings if key not in ("out",)},
         **report["provenance"],
     }

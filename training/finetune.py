@@ -27,6 +27,7 @@ from training.chips import Chips, draw_batch, open_chips
 from training.config import FinetuneConfig
 from training.distributed import Team, form_team
 from training.losses import segmentation_loss
+from training.simulate import RECIPE
 from training.validate import validate
 
 
@@ -80,9 +81,11 @@ class _Run:
             _parameter_groups(model, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98)
         )
         self.step = 0
-        self.crops_before = 0
+        self.earlier: list[dict[str, Any]] = []
         if config.start_from is not None:
-            self.crops_before = int(load_checkpoint(config.start_from).report["crops_seen"])
+            last = load_checkpoint(config.start_from).report
+            this = {key: last[key] for key in ("crops_seen", "minutes", "training_scenes", "simulated_only")}
+            self.earlier = [*last.get("earlier", []), {**this, "commit": last["provenance"]["commit"]}]
         self.report: dict[str, Any] = {}
         self.started = time.monotonic()
 
@@ -152,14 +155,16 @@ class _Run:
         scores, temperature = validate(self.averaged, self.card, self.config, self.validation, self.device, chips)
         self.report = {
             "step": self.step,
-            "crops_seen": self.crops_before + self.step * self.config.batch_size * self.team.size,
+            "crops_seen": self.step * self.config.batch_size * self.team.size,
             "processes": self.team.size,
             "minutes": round((time.monotonic() - self.started) / 60, 2),
             "temperature": temperature,
             "scores": dataclasses.asdict(scores),
             "validation_scenes": len(set(self.validation.scenes)),
             "training_scenes": len(set(self.train.scenes)),
-            "simulated_only": self.train.simulated,
+            "simulated_only": self.train.simulated and all(run["simulated_only"] for run in self.earlier),
+            "recipe": RECIPE if self.train.simulated else "",
+            "earlier": self.earlier,
             "provenance": self.provenance,
         }
         append_metrics(self.config.out, validation=self.report["scores"], step=self.step, temperature=temperature)

@@ -75,8 +75,8 @@ LANDSCAPES = {
     "city": Landscape(0.20, 0.25, 0.25, 0.45, 0.05, (2, 5), (60, 260), (0, 4), (0, 1), 0.12, 0.4, 0.0, 0.1, 0.3),
     "coast": Landscape(0.11, 0.30, 0.25, 0.40, 0.05, (0, 2), (20, 110), (0, 5), (0, 1), 1.0, 0.3, 0.05, 0.4, 0.8),
     "forest": Landscape(0.11, 0.08, 0.66, 0.24, 0.02, (0, 1), (15, 45), (0, 4), (0, 1), 0.03, 0.5, 0.0, 0.4, 1.8),
-    "river plain": Landscape(0.09, 0.45, 0.15, 0.35, 0.05, (0, 1), (20, 60), (0, 6), (1, 2), 0.0, 0.7, 0.7, 0.6, 0.1),
-    "dry": Landscape(0.05, 0.15, 0.06, 0.39, 0.40, (0, 1), (20, 60), (0, 3), (0, 1), 0.05, 0.2, 0.0, 0.05, 1.4),
+    "river plain": Landscape(0.09, 0.45, 0.15, 0.33, 0.07, (0, 1), (20, 60), (0, 6), (1, 2), 0.0, 0.7, 0.7, 0.6, 0.1),
+    "dry": Landscape(0.07, 0.15, 0.06, 0.39, 0.40, (0, 1), (20, 60), (0, 3), (0, 1), 0.05, 0.2, 0.0, 0.05, 1.4),
 }
 
 
@@ -258,7 +258,7 @@ def _river(rng: np.random.Generator, cover: npt.NDArray[np.uint8], shape: tuple[
         cover[sand] = np.where(fractal_noise(rng, shape, half_width_px, 3)[sand] > rng.normal(0, 0.6), Cover.BARE, Cover.GRASS)
         water &= ~sand
     banks = (across < half_width + rng.uniform(0, 4)) & ~water
-    bank_cover = rng.choice([Cover.TREES, Cover.GRASS, Cover.BARE], p=[0.45, 0.4, 0.15])
+    bank_cover = rng.choice([Cover.TREES, Cover.GRASS, Cover.BARE], p=[0.42, 0.38, 0.2])
     cover[banks & (cover != Cover.HOUSES) & (cover != Cover.PAVED)] = int(bank_cover)
     cover[water] = Cover.RIVER
 

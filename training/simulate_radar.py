@@ -6,6 +6,8 @@ Sources of the numbers below
   (test table of presto-worldcereal, 500 points worldwide) and with a Dynamic World label (lower by 2-4 dB, dry and snowy places
   among them); our levels lie between the two. VV, VH: trees -8.2, -14.2 / -11.7, -17.4; grassland -10.6, -17.6 / -13.7, -20.3;
   cropland -9.6, -17.2 / -14.7, -22.5; bare -10.2, -17.8 / -15.2, -23.7; water -17.9, -26.3 / -15.8, -23.4.
+- How forest, open land, bare ground, towns and water differ within one place: medians of 370 polygons drawn by eye on 41 real
+  scenes (training/reference), of which only such summary figures were used.
 - Towns: percentiles of Sentinel-1 crops of Berlin (VV 5/25/50/75/95%: -11.6, -8.4, -5.7, -2.4, +3.4 dB), San Francisco and a
   Chinese country town.
 - Water: labelled chips of Sen1Floods11 (Bonafilia et al. 2020, CVPRW): medians from -24 (calm) to -16 dB VV.
@@ -47,15 +49,15 @@ class Level:
 
 LEVELS = {
     Cover.NONE: Level(-12.0, 0.0, 0.0, 7.0, 0.0, 0.0, 0.0),
-    Cover.TREES: Level(-9.4, 1.4, 0.25, 5.9, 0.6, 0.2, 0.6),
-    Cover.GRASS: Level(-10.6, 1.6, 1.2, 7.0, 0.8, 0.8, 0.7),
-    Cover.CROPS: Level(-9.8, 1.3, 2.0, 7.8, 0.9, 1.7, 0.35),
-    Cover.HOUSES: Level(-9.8, 1.0, 0.0, 6.2, 0.5, 0.0, 0.8),
+    Cover.TREES: Level(-9.3, 0.6, 0.25, 5.7, 0.5, 0.2, 0.5),
+    Cover.GRASS: Level(-11.2, 1.3, 1.0, 7.0, 0.9, 0.7, 0.7),
+    Cover.CROPS: Level(-10.3, 1.3, 1.9, 7.5, 1.3, 1.5, 0.35),
+    Cover.HOUSES: Level(-9.8, 0.8, 0.0, 6.2, 0.5, 0.0, 0.8),
     Cover.PAVED: Level(-12.6, 1.8, 0.8, 7.5, 1.0, 0.5, 0.6),
-    Cover.BARE: Level(-14.0, 2.2, 0.8, 8.8, 1.2, 0.4, 1.0),
-    Cover.SEA: Level(-18.5, 3.2, 0.0, 8.5, 1.8, 0.0, 0.25),
-    Cover.LAKE: Level(-20.0, 3.2, 0.8, 8.3, 1.5, 0.4, 0.2),
-    Cover.RIVER: Level(-19.5, 3.0, 0.3, 8.0, 1.5, 0.2, 0.3),
+    Cover.BARE: Level(-14.4, 2.0, 0.8, 8.7, 1.5, 0.5, 1.0),
+    Cover.SEA: Level(-19.0, 3.0, 0.0, 9.0, 2.2, 0.0, 0.25),
+    Cover.LAKE: Level(-20.5, 2.8, 0.8, 8.3, 1.7, 0.4, 0.2),
+    Cover.RIVER: Level(-20.0, 2.8, 0.3, 8.2, 1.7, 0.2, 0.3),
     Cover.WETLAND: Level(-11.5, 1.8, 0.5, 7.0, 1.2, 0.4, 1.4),
 }
 
@@ -111,11 +113,17 @@ def _levels(rng: np.random.Generator, ground: Ground) -> tuple[F32, F32]:
     levels = [LEVELS[cover] for cover in Cover]
     water = np.isin(np.arange(len(Cover)), [int(cover) for cover in WATER])
     # The whole place is wetter or drier than usual, now and then frozen; both bands move, and VH falls further.
-    season_db = rng.normal(0, 0.9) + (rng.uniform(-5.0, -1.5) if rng.random() < 0.14 else 0.0)
+    season_db = rng.normal(0, 0.8) + (rng.uniform(-5.0, -1.5) if rng.random() < 0.14 else 0.0)
+    # Forest follows least: over 25 real places its VH stayed 3.8 dB (deviation 1.8) above that of open land, never below.
+    season = np.full(len(levels), season_db)
+    season[Cover.TREES] *= 0.45
+    season[water] = 0.0
+    # Calibration, sigma or gamma nought: all of the land moves alike.
+    season += np.where(water, 0.0, rng.normal(0, 0.7))
     vv_of_cover = np.array([level.vv_db + level.place_db * rng.standard_normal() for level in levels])
-    vv_of_cover += np.where(water, 0.0, season_db)
+    vv_of_cover += season
     ratio_of_cover = np.array([level.ratio_db + level.ratio_place_db * rng.standard_normal() for level in levels])
-    ratio_of_cover -= np.where(water, 0.0, 0.25 * min(season_db, 0.0))
+    ratio_of_cover -= 0.25 * np.minimum(season, 0.0)
 
     def by_cover(values: npt.NDArray[np.float64]) -> F32:
         return values.astype(np.float32)[ground.cover]
