@@ -36,11 +36,13 @@ def no_chosen_python() -> Iterator[None]:
 
 
 @pytest.fixture
-def context() -> QgsProcessingContext:
+def context() -> Iterator[QgsProcessingContext]:
     """A Processing context on the current project."""
     context = QgsProcessingContext()
     context.setProject(QgsProject.instance())
-    return context
+    yield context
+    # pytest lets go of the last test's fixtures only after QGIS and GDAL have shut down: no layer may live that long.
+    context.temporaryLayerStore().removeAllMapLayers()
 
 
 class LoggedFeedback(QgsProcessingFeedback):
