@@ -140,6 +140,7 @@ def _result(
         width=grid.width,
         unit=scene.unit_report.unit,
         unit_evidence=scene.unit_report.evidence,
+        warp_note=scene.warp_note,
         valid_share=summary.valid_px / (grid.height * grid.width),
         valid_area_km2=summary.valid_px * pixel_m2 / 1e6,
         mean_confidence_percent=summary.mean_confidence_percent,

@@ -239,7 +239,10 @@ class JobWarning:
 
 @dataclass(frozen=True)
 class JobResult:
-    """A finished run. Areas and means are over valid pixels; `class_area_ha` is by class code (as text: JSON keys are)."""
+    """A finished run. Areas and means are over valid pixels; `class_area_ha` is by class code (as text: JSON keys are).
+
+    `warp_note` says how and why the scene was warped; it is empty where its pixels were used as they are.
+    """
 
     type: ClassVar[str] = "result"
     outputs: Mapping[str, str]
@@ -249,6 +252,7 @@ class JobResult:
     width: int
     unit: str
     unit_evidence: str
+    warp_note: str
     valid_share: float
     valid_area_km2: float
     mean_confidence_percent: Optional[float]

@@ -22,6 +22,7 @@ def summary_lines(result: JobResult, card: ModelCard) -> list[str]:
     """How the result came about and what it holds, a line each, for the log."""
     lines = [
         tr("Unit of the values: {unit} ({evidence})").format(unit=result.unit, evidence=result.unit_evidence),
+        tr("Grid: {note}").format(note=result.warp_note or tr("the scene's own pixels")),
         tr("{height} × {width} pixels, {share:.1f}% valid, {area:.3f} km²").format(
             height=result.height, width=result.width, share=100 * result.valid_share, area=result.valid_area_km2
         ),

@@ -11,6 +11,7 @@ out=${out%/}
 [ -n "$scene" ] || out=$out/simulated
 mkdir -p "$out"
 export QT_QPA_PLATFORM=${QT_QPA_PLATFORM:-offscreen} SARDINE_PYTHON=${SARDINE_PYTHON:-$PWD/.venv/bin/python}
+export GDAL_PAM_ENABLED=NO  # QGIS would put statistics beside the scene, which is not ours to write to
 process=${QGIS_PROCESS:-qgis_process}
 
 if [ -z "$scene" ]; then

@@ -43,6 +43,7 @@ RESULT = JobResult(
     1,
     "db",
     "values",
+    "",
     1.0,
     0.5,
     None,
