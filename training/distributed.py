@@ -41,6 +41,14 @@ class Team:
             gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
             start += gradient.numel()
 
+    def mean(self, tensor: Tensor) -> Tensor:
+        """The mean of the processes' tensors of one shape."""
+        if self.size == 1:
+            return tensor
+        shared = tensor.clone()
+        dist.all_reduce(shared)
+        return shared / self.size
+
     def agree(self, value: float, device: torch.device) -> float:
         """The leader's `value`, in every process."""
         if self.size == 1:
