@@ -55,7 +55,7 @@ LEVELS = {
     Cover.HOUSES: Level(-9.8, 0.8, 0.0, 6.2, 0.5, 0.0, 0.8),
     Cover.PAVED: Level(-12.6, 1.8, 0.8, 7.5, 1.0, 0.5, 0.6),
     Cover.BARE: Level(-14.4, 2.0, 0.8, 8.7, 1.5, 0.5, 1.0),
-    Cover.SEA: Level(-19.0, 3.0, 0.0, 9.0, 2.2, 0.0, 0.25),
+    Cover.SEA: Level(-17.8, 3.3, 0.0, 9.0, 2.2, 0.0, 0.25),
     Cover.LAKE: Level(-20.5, 2.8, 0.8, 8.3, 1.7, 0.4, 0.2),
     Cover.RIVER: Level(-20.0, 2.8, 0.3, 8.2, 1.7, 0.2, 0.3),
     Cover.WETLAND: Level(-11.5, 1.8, 0.5, 7.0, 1.2, 0.4, 1.4),
@@ -160,7 +160,7 @@ def _roughen_water(rng: np.random.Generator, vv_db: F32, ratio_db: F32, is_water
     if not is_water.any():
         return
     shape = (vv_db.shape[0], vv_db.shape[1])
-    wind_db = np.float32(rng.uniform(0, 2.0)) * fractal_noise(rng, shape, 200, 3)
+    wind_db = np.float32(rng.uniform(0, 2.8)) * fractal_noise(rng, shape, rng.uniform(100, 300), 3)
     vv_db += np.where(is_water, wind_db, np.float32(0))
     # VV minus VH of water: wider when rough (Bragg scatter is co-polarised), about 6 dB when calm.
     rough = np.clip((vv_db + 20) / 8, -0.5, 1)
