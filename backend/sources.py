@@ -30,6 +30,9 @@ CACHE_BYTES = 128 * 2**20
 SENTINELS = (-9999.0, -32768.0, -99.0)
 """Nodata values that files hold without declaring them."""
 
+SCALED_SENTINELS = (-32768.0,)
+"""The same where the file declares a scale or offset: -99 tenths of a decibel are a value, the least number of 16 bits is none."""
+
 VALUE, DECLARED, NOT_FINITE, SENTINEL = range(4)
 """Forms of a pixel: see `read_raw`."""
 
@@ -133,10 +136,11 @@ def read_raw(dataset: Any, band: int, window: PixelWindow, *, refused: bool = Fa
         if flags != ["all_valid"]:
             declared = dataset.read_masks(band, window=area) == 0
     scale, offset = dataset.scales[band - 1], dataset.offsets[band - 1]
-    forms = np.where(np.isin(values, SENTINELS), SENTINEL, VALUE).astype(np.uint8)
+    scaled = (scale, offset) != (1.0, 0.0)
+    forms = np.where(np.isin(values, SCALED_SENTINELS if scaled else SENTINELS), SENTINEL, VALUE).astype(np.uint8)
     forms[~np.isfinite(values)] = NOT_FINITE
     forms[declared] = DECLARED
-    if (scale, offset) != (1.0, 0.0):
+    if scaled:
         values = values * np.float32(scale) + np.float32(offset)
     values[forms != VALUE] = np.nan
     return values, forms

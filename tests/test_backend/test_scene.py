@@ -103,6 +103,17 @@ def test_grey_levels_should_be_standardised_once_over_the_whole_scene(tmp_path):
     np.testing.assert_array_equal(part, read[:, 100:120, 10:40])
 
 
+def test_decibels_as_tenths_should_lose_no_value(tmp_path):
+    """-9.9 dB is stored as -99, which is nodata in files of plain numbers."""
+    tenths = np.round(backscatter_db() * 10).astype(np.int16)
+    assert (tenths == -99).any()
+    tenths[:, 0, 0] = -32768
+    read = read_all(write_raster(tmp_path / "a.tif", tenths, scale_offset=(0.1, 0.0)))
+    assert np.isnan(read[:, 0, 0]).all()
+    tenths[:, 0, 0] = 0
+    np.testing.assert_allclose(np.nan_to_num(read), tenths * 0.1, atol=1e-5)
+
+
 def test_scale_and_offset_of_the_file_should_be_applied(tmp_path):
     db = backscatter_db()
     stored = np.round((db + 50) * 100).astype(np.uint16)
