@@ -86,8 +86,8 @@ def predict(
     Raises SardineError: cancelled, out_of_memory, model_weights_not_finite (for logits and attention too), and what scene and
     sink raise.
     """
-    run = _Run(runner, card, layout, sink, _Meter(layout, progress), cancelled)
     try:
+        run = _Run(runner, card, layout, sink, _Meter(layout, progress), cancelled)  # takes the memory for its rows
         with torch.inference_mode():
             for index, new_rows in enumerate(read_rows(scene, card, layout)):
                 run.window_row(index, new_rows)

@@ -6,8 +6,6 @@ from __future__ import annotations
 import datetime
 import json
 
-import rasterio
-
 from .model_card import ModelCard
 from .predict import Summary
 from .protocol import JobRequest
@@ -50,17 +48,9 @@ def provenance_tags(
     }
     if request.calibration_db is not None:
         tags["SARDINE_CALIBRATION_DB"] = f"{request.calibration_db:g}"
-    if _any_simulated(request):
+    if scene.simulated:
         tags["SIMULATED"] = "yes"
     return tags
-
-
-def _any_simulated(request: JobRequest) -> bool:
-    for path in {band.path for band in request.bands}:
-        with rasterio.open(path) as source:
-            if source.tags().get("SIMULATED", "").lower() == "yes":
-                return True
-    return False
 
 
 def _yes(holds: bool) -> str:

@@ -109,6 +109,7 @@ def open_bands(
             warp_note=choice.note,
             spacing_m=choice.spacing_m,
             mask=polygons,
+            simulated=any(info.texts.get("SIMULATED", "").lower() == "yes" for info in infos.values()),
         )
         stack.pop_all()  # from here on the scene closes the files
         return scene

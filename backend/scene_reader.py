@@ -28,7 +28,8 @@ class Scene:
     """Bands of a model on `grid`. Reading is for one thread at a time.
 
     `roles` are the bands that are there, `sources` the file and band of each. `warnings` are (code, sentence); `warp_note`
-    is empty where pixels are read as they are. `spacing_m` is the source's ground spacing (across, down).
+    is empty where pixels are read as they are. `spacing_m` is the source's ground spacing (across, down). `simulated` is True
+    where a source's tags say so.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Scene:
         warp_note: str,
         spacing_m: tuple[float, float],
         mask: PolygonMask | None,
+        simulated: bool = False,
     ) -> None:
         self.specs = tuple(specs)
         self.grid = grid
@@ -52,6 +54,7 @@ class Scene:
         self.warnings = list(warnings)
         self.warp_note = warp_note
         self.spacing_m = spacing_m
+        self.simulated = simulated
         self.roles: tuple[str, ...] = tuple(band.role for layer in layers for band in layer.bands)
         self.sources = {band.role: f"{band.path}:{band.band}" for layer in layers for band in layer.bands}
         self.layers = list(layers)

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What goes wrong while a run is under way: exit status 3, its code and sentence, no traceback, and nothing left on disk."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import rasterio
+import torch
+
+from backend.__main__ import main
+from backend.job import run_job
+from backend.model import build_model
+from backend.model_file import save_model
+from backend.protocol import BandSource, ErrorCode, JobRequest, OutputPaths, Progress, SardineError
+from tests.test_backend.cards import small_card
+from tests.test_backend.test_bad_input import radar, write_tif
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("model") / "m.safetensors"
+    save_model(path, small_card(), build_model(small_card()))
+    return path
+
+
+@pytest.fixture
+def out(tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder
+
+
+def arguments(scene, model, out, *extra):
+    outputs = [part for name in ("landcover", "attention") for part in (f"--{name}", str(out / f"{name}.tif"))]
+    return ["predict", "--band", f"VV={scene}:1", "--band", f"VH={scene}:2", "--model", str(model), *outputs, "--json", *extra]
+
+
+def request(scene, model, out):
+    bands = (BandSource("VV", str(scene), 1), BandSource("VH", str(scene), 2))
+    return JobRequest(bands, str(model), OutputPaths(landcover=str(out / "landcover.tif")))
+
+
+def failure_of(capsys):
+    printed = capsys.readouterr()
+    assert "Traceback" not in printed.err
+    failure = json.loads(printed.out.splitlines()[-1])
+    assert failure["type"] == "failure"
+    assert not failure["refused"]
+    assert failure["found"].endswith(".")
+    assert failure["action"].endswith(".")
+    return failure
+
+
+def spoil_a_tile(path, row, column):
+    """Overwrites the compressed tile in which this pixel of band 1 lies."""
+    with rasterio.open(path) as dataset:
+        height, width = dataset.block_shapes[0]
+        offset, size = (
+            int(dataset.get_tag_item(f"BLOCK_{what}_{column // width}_{row // height}", "TIFF", bidx=1))
+            for what in ("OFFSET", "SIZE")
+        )
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(b"\xff" * size)
+
+
+def test_read_error_half_way_should_be_told_with_the_file_and_leave_nothing(model, out, tmp_path, capsys):
+    # Larger than the checks before the run read: 12 x 12 blocks of 64 px, and the last rows.
+    scene = write_tif(
+        tmp_path / "damaged scene.tif", radar(1100, 1600), descriptions=("VV", "VH"), tiled=True, blockxsize=32, blockysize=32,
+        compress="deflate", interleave="band",
+    )  # fmt: skip
+    spoil_a_tile(scene, 96 + 80, 90)
+    assert main(arguments(scene, model, out, "--bounds", "500000", "5396000", "502000", "5400000")) == 3
+    failure = failure_of(capsys)
+    assert failure["code"] == "source_unreadable"
+    assert "damaged scene.tif" in failure["found"]
+    assert list(out.iterdir()) == []
+
+
+def test_scene_deleted_while_running_should_not_lose_the_map(model, out, tmp_path):
+    """Files that are open stay readable on POSIX: nothing may want the name again at the end of a run."""
+    scene = write_tif(tmp_path / "scene.tif", radar(), descriptions=("VV", "VH"))
+
+    def report(message):
+        if isinstance(message, Progress) and message.stage == "mapping":
+            scene.unlink(missing_ok=True)
+
+    result = run_job(request(scene, model, out), report, lambda: False)
+    assert not scene.exists()
+    assert result.valid_share == 1.0
+    assert [path.name for path in out.iterdir()] == ["landcover.tif"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a folder with open files")
+def test_output_folder_deleted_while_running_should_be_a_failure(model, out, tmp_path):
+    scene = write_tif(tmp_path / "scene.tif", radar(600, 100), descriptions=("VV", "VH"))
+
+    def report(message):
+        if isinstance(message, Progress) and message.stage == "mapping" and out.exists():
+            shutil.rmtree(out)
+
+    with pytest.raises(SardineError) as caught:
+        run_job(request(scene, model, out), report, lambda: False)
+    assert caught.value.code is ErrorCode.OUTPUT_READ_ONLY
+    assert not caught.value.refused
+    assert not out.exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=96k", "sardine-test", str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("no mount command: a small disk cannot be made")
+    if done.returncode != 0:
+        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_disk_that_fills_up_should_be_told_and_be_left_empty(model, small_disk, tmp_path, capsys):
+    scene = write_tif(tmp_path / "scene.tif", radar(600, 600), descriptions=("VV", "VH"))
+    confidence = ["--confidence", str(small_disk / "confidence.tif")]
+    assert main([*arguments(scene, model, small_disk), *confidence]) == 3
+    failure = failure_of(capsys)
+    assert failure["code"] == "disk_full"
+    assert str(small_disk) in failure["found"]
+    assert list(small_disk.iterdir()) == []
+
+
+LITTLE_MEMORY = """
+import resource, sys
+import torch, rasterio, scipy  # noqa
+from backend.__main__ import main
+import backend.job
+held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (held + 200 * 2**20,) * 2)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux alone tells and limits a process's memory so")
+def test_memory_that_runs_out_should_be_told_and_leave_nothing(model, out, tmp_path):
+    scene = write_tif(tmp_path / "scene.tif", radar(64, 3000), descriptions=("VV", "VH"))
+    wide = small_card(window_px=2048)  # one window of it takes gigabytes
+    path = tmp_path / "wide.safetensors"
+    save_model(path, wide, build_model(wide))
+    child = subprocess.run(
+        [sys.executable, "-c", LITTLE_MEMORY, *arguments(scene, path, out, "--batch-size", "1", "--device", "cpu")],
+        capture_output=True, text=True, timeout=100, env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert child.returncode == 3, child.stderr
+    failure = json.loads(child.stdout.splitlines()[-1])
+    assert failure["code"] == "out_of_memory", failure
+    assert list(out.iterdir()) == []
