@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 from backend.model import build_model
@@ -61,7 +62,10 @@ def finished_card(config: ExportConfig, checkpoint: Checkpoint) -> ModelCard:
         "settings": {key: settings[key] for key in settings if key not in ("out",)},
         **report["provenance"],
     }
-    training["settings"]["data"]["folder"] = str(training["settings"]["data"]["folder"]).rsplit("/", 1)[-1]
+    # Names of folders say enough; where they lay on the machine is nobody's business.
+    training["settings"]["data"]["folder"] = Path(settings["data"]["folder"]).name
+    if settings.get("start_from"):
+        training["settings"]["start_from"] = Path(settings["start_from"]).name
     return dataclasses.replace(
         draft,
         name=config.name,
