@@ -100,12 +100,12 @@ def georeference_of(dataset: Any, name: str, spacing_m: float | None) -> Georefe
     Ground control points are moved to the local UTM zone first, so that the spline through them bends in metres and knows
     no date line. With `spacing_m` a raster without CRS lies in local metres from its upper left corner: the geotransform
     that GDAL or QGIS makes up for it is not used, one whose pixels have that size is kept, and points are not used.
-    Raises SardineError: crs_missing.
+    A raster with a CRS and no geotransform is nowhere either. Raises SardineError: crs_missing.
     """
     height, width = dataset.height, dataset.width
     points, points_crs = dataset.gcps
-    placed = not (points and dataset.transform.is_identity)
-    if dataset.crs is not None and placed and not _engineering(dataset.crs):
+    has_crs = dataset.crs is not None and not _engineering(dataset.crs)
+    if has_crs and _places_pixels(dataset.transform):
         return Georeference(dataset.crs, dataset.transform, (), height, width)
     if spacing_m is not None:
         return Georeference(LOCAL_METRES, _local_transform(dataset.transform, spacing_m), (), height, width)
@@ -114,9 +114,9 @@ def georeference_of(dataset: Any, name: str, spacing_m: float | None) -> Georefe
         return Georeference(utm, None, _points_in(points, points_crs, utm), height, width)
     raise SardineError(
         ErrorCode.CRS_MISSING,
-        f"{name} has no coordinate reference system.",
-        "A CRS, ground control points, or the ground spacing of its pixels is needed.",
-        "Assign the CRS to the file, or give --spacing-m to use it as it is.",
+        f"{name} has a CRS, but nothing that places its pixels." if has_crs else f"{name} has no coordinate reference system.",
+        "A CRS with a geotransform, ground control points, or the ground spacing of its pixels is needed.",
+        "Georeference the file, or give --spacing-m to use it as it is.",
     )
 
 
@@ -174,8 +174,9 @@ def centre_longitude_latitude(georeference: Georeference) -> tuple[float, float]
 def ground_spacing_m(georeference: Georeference) -> tuple[float, float]:
     """Metres on the ground between neighbouring pixels of a row, and of a column, at the raster's centre.
 
-    The step between two points a few pixels apart is measured on the WGS 84 ellipsoid with its radii of curvature
-    (Snyder 1987, equations 4-18 and 4-20), which is exact for short steps; a projection's scale factor is so included.
+    The step between two points a few pixels apart is measured straight through space, from their geocentric coordinates on
+    the WGS 84 ellipsoid (Snyder 1987, equations 3-11 to 3-13): exact for short steps, at the poles too. A projection's scale
+    factor is so included. Raises SardineError: request_invalid where the middle of the raster lies outside its CRS.
     """
     mapper, steps = georeference.mapper(), []
     middle = np.array([georeference.width / 2, georeference.height / 2])
@@ -212,12 +213,27 @@ def _residuals_px(georeference: Georeference, points: tuple[GroundControlPoint, 
 
 
 def _short_distance_m(longitude: Coordinates, latitude: Coordinates) -> float:
-    phi = math.radians(float(latitude.mean()))
-    shrink = 1 - WGS84_ECCENTRICITY_SQUARED * math.sin(phi) ** 2
-    meridian_radius = WGS84_SEMIMAJOR_M * (1 - WGS84_ECCENTRICITY_SQUARED) / shrink**1.5
-    parallel_radius = WGS84_SEMIMAJOR_M / math.sqrt(shrink) * math.cos(phi)
-    turn = math.radians((float(longitude[1] - longitude[0]) + 180) % 360 - 180)
-    return math.hypot(turn * parallel_radius, math.radians(float(latitude[1] - latitude[0])) * meridian_radius)
+    lam, phi = np.radians(longitude), np.radians(latitude)
+    if not (np.isfinite(lam).all() and np.isfinite(phi).all()) or np.abs(phi).max() > math.pi / 2:
+        raise coordinates_outside_crs()
+    normal_m = WGS84_SEMIMAJOR_M / np.sqrt(1 - WGS84_ECCENTRICITY_SQUARED * np.sin(phi) ** 2)
+    x, y = normal_m * np.cos(phi) * np.cos(lam), normal_m * np.cos(phi) * np.sin(lam)
+    z = normal_m * (1 - WGS84_ECCENTRICITY_SQUARED) * np.sin(phi)
+    return math.hypot(x[1] - x[0], y[1] - y[0], z[1] - z[0])
+
+
+def coordinates_outside_crs() -> SardineError:
+    return SardineError(
+        ErrorCode.REQUEST_INVALID,
+        "The raster's coordinates lie outside its CRS.",
+        "Coordinates of a place on Earth are needed.",
+        "Assign the CRS that the coordinates are in.",
+    )
+
+
+def _places_pixels(transform: Affine) -> bool:
+    """Whether `transform` is one: GDAL gives the identity where there is none, and a file may hold zeros or NaN."""
+    return bool(np.isfinite(transform[:6]).all()) and not transform.is_degenerate and not transform.is_identity
 
 
 def _local_transform(transform: Affine, spacing_m: float) -> Affine:

@@ -19,6 +19,7 @@ from .georeference import (
     Georeference,
     centre_longitude_latitude,
     control_point_residual_px,
+    coordinates_outside_crs,
     ground_spacing_m,
     local_utm,
     to_longitude_latitude,
@@ -102,6 +103,8 @@ def _covering_grid(georeference: Georeference, crs: CRS, spacing_m: float) -> Ra
     if not georeference.is_local:
         _check_extent(georeference.crs, x, y)
     x, y = transform_between(georeference.crs, crs, x, y)
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise coordinates_outside_crs()
     tolerance = 1e-6
     left, right = math.floor(x.min() / spacing_m + tolerance), math.ceil(x.max() / spacing_m - tolerance)
     bottom, top = math.floor(y.min() / spacing_m + tolerance), math.ceil(y.max() / spacing_m - tolerance)
@@ -112,12 +115,14 @@ def _covering_grid(georeference: Georeference, crs: CRS, spacing_m: float) -> Ra
 
 def _check_extent(crs: CRS, x: Coordinates, y: Coordinates) -> None:
     longitude, latitude = to_longitude_latitude(crs, x, y)
+    if not (np.isfinite(longitude).all() and np.isfinite(latitude).all()):
+        raise coordinates_outside_crs()
     centre = longitude[longitude.size // 2]
     turn = np.abs((longitude - centre + 180) % 360 - 180) * np.cos(np.radians(latitude))
-    if not (np.isfinite(longitude).all() and np.isfinite(latitude).all()) or turn.max() > WIDEST_DEGREES / 2:
+    if turn.max() > WIDEST_DEGREES / 2:
         raise SardineError(
             ErrorCode.REQUEST_INVALID,
-            "The scene is wider than a UTM grid can hold, or its coordinates lie outside its CRS.",
+            "The scene is wider than a UTM grid can hold.",
             f"A scene of at most {WIDEST_DEGREES:g} degrees is needed.",
             "Cut it into parts, or check its CRS.",
         )

@@ -88,6 +88,16 @@ def test_no_crs_should_be_refused_with_the_way_out(tmp_path):
     assert "--spacing-m" in error.action
 
 
+@pytest.mark.parametrize("transform", [None, Affine(10, 10, 0, 10, 10, 0), Affine(0, 0, 0, 0, 0, 0)])
+def test_a_crs_without_a_geotransform_should_be_refused_with_the_way_out(tmp_path, transform):
+    path = write_scene(tmp_path / "a.tif", transform=transform)
+    error = refusal(path)
+    assert error.code is ErrorCode.CRS_MISSING
+    assert "nothing that places its pixels" in error.found
+    with open_scene(both(path), CARD, spacing_m=10.0) as scene:
+        assert scene.grid.crs_wkt is None
+
+
 def test_the_same_band_for_both_roles_should_be_refused(tmp_path):
     path = write_raster(tmp_path / "a.tif", backscatter_db())
     assert refusal([BandSource("VV", path, 1), BandSource("VH", path, 1)]).code is ErrorCode.BAND_DUPLICATE

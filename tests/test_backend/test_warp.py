@@ -120,6 +120,27 @@ def test_a_scene_wider_than_a_zone_should_be_refused():
 
 
 @pytest.mark.parametrize(
+    ("crs", "transform"),
+    [
+        ("EPSG:32633", Affine(10, 0, 5e8, 0, -10, 5.4e9)),
+        ("EPSG:4326", Affine(1e-4, 0, 500_000, 0, -1e-4, 5_400_000)),  # metres, called degrees
+        ("EPSG:4326", Affine(1e-4, 0, 20, 0, -1e-4, 90.002)),  # beyond the pole in part
+    ],
+)
+def test_coordinates_that_are_nowhere_should_be_refused(crs, transform):
+    with pytest.raises(SardineError) as caught:
+        choose_grid(affine_reference(CRS.from_string(crs), transform, 60, 70), 10.0, name="a.tif")
+    assert caught.value.code is ErrorCode.REQUEST_INVALID
+    assert "lie outside its CRS" in caught.value.found
+
+
+def test_ground_spacing_should_hold_across_a_pole():
+    """Polar stereographic with true scale at 70 degrees north: 0.9697 at the pole (Snyder 1987, equation 21-34 at its limit)."""
+    pole = affine_reference(CRS.from_epsg(3413), Affine(10, 0, -320, 0, -10, 320), 64, 64)
+    assert ground_spacing_m(pole) == pytest.approx((10 / 0.9697, 10 / 0.9697), rel=1e-3)
+
+
+@pytest.mark.parametrize(
     ("longitude", "latitude", "code"),
     [(13.3, 52.5, 32633), (-73.9, 40.7, 32618), (151.2, -33.9, 32756), (180.0, 10, 32601), (179.99, 10, 32660), (0, 85, 32661)],
 )
