@@ -161,5 +161,5 @@ def _nothing_valid() -> SardineError:
         ErrorCode.SOURCE_ALL_NODATA,
         "No pixel of the chosen area holds data.",
         "At least one valid pixel is needed.",
-        "Choose another area, or check the layer's nodata value.",
+        "Choose another area or mask, or check the layer's nodata value.",
     )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from affine import Affine
@@ -20,7 +21,9 @@ DENSIFY_DEGREES = 0.01
 DENSIFY_M = 1000.0
 """Edges are cut into pieces this long before their CRS changes: a straight edge of one is curved in another. A kilometre of
 geodesic strays from its chord by centimetres."""
-MAX_PIECES = 10_000
+MARGIN_SHARE = 0.1
+"""Polygons are cut to the grid and a tenth more on each side, in their own CRS, before they are brought to the grid's: a country
+or the whole world as a mask holds points where a UTM zone is not defined, or folds over."""
 
 
 class PolygonMask:
@@ -41,11 +44,16 @@ class PolygonMask:
         crs = CRS.from_wkt(grid.crs_wkt)
         self._grid = grid
         self._polygons: list[tuple[Bounds, Polygon]] = []
-        for polygon in layer.polygons:
-            placed = [_in_crs(ring, layer.crs, crs) for ring in polygon]
-            bounds = _bounds_of(placed, grid)
-            if bounds is not None:
-                self._polygons.append((bounds, placed))
+        for box, turn in _boxes(grid, crs, layer.crs):
+            for polygon in layer.polygons:
+                cut = [_clip([(x + turn, y) for x, y in ring], box) for ring in polygon]
+                if not cut[0]:
+                    continue
+                placed = [_in_crs(ring, layer.crs, crs) for ring in cut if ring]
+                xs, ys = zip(*placed[0], strict=True)
+                bounds = (min(xs), min(ys), max(xs), max(ys))
+                if grid.window_of(bounds) is not None:
+                    self._polygons.append((bounds, placed))
         window = self._window()
         if window is None:
             raise SardineError(
@@ -82,6 +90,46 @@ class PolygonMask:
         return PixelWindow(row, column, max(w.row_end for w in windows) - row, max(w.column_end for w in windows) - column)
 
 
+def _boxes(grid: RasterGrid, crs: CRS, target: CRS) -> Iterator[tuple[Bounds, float]]:
+    """The surroundings of the grid in `target`, with the turns in x at which polygons may touch them: degrees come round.
+
+    None where `target` is not defined there: its polygons lie elsewhere.
+    """
+    columns, rows = np.meshgrid(np.linspace(0, grid.width, 33), np.linspace(0, grid.height, 33))
+    x, y = grid.origin_x + columns.ravel() * grid.pixel_width, grid.origin_y - rows.ravel() * grid.pixel_height
+    x, y = transform_between(crs, target, x, y)
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        return
+    if target.is_geographic:  # as one piece, across the date line too
+        x = x[0] + (x - x[0] + 180) % 360 - 180
+    margin = MARGIN_SHARE * max(float(np.ptp(x)), float(np.ptp(y)))
+    xmin, ymin, xmax, ymax = float(x.min()) - margin, float(y.min()) - margin, float(x.max()) + margin, float(y.max()) + margin
+    if target.is_geographic:
+        ymin, ymax = max(ymin, -90.0), min(ymax, 90.0)
+    for turn in (0.0, 360.0, -360.0) if target.is_geographic else (0.0,):
+        yield (xmin, ymin, xmax, ymax), turn
+
+
+def _clip(ring: Ring, box: Bounds) -> Ring:
+    """The part of a closed ring inside `box`, closed; empty for none.
+
+    Sutherland and Hodgman, "Reentrant polygon clipping", CACM 17(1), 1974. A ring that falls into several parts stays one,
+    joined along the box's edge, where no pixel lies.
+    """
+    for axis, limit, sign in ((0, box[0], 1), (1, box[1], 1), (0, box[2], -1), (1, box[3], -1)):
+        kept: Ring = []
+        for p, q in zip(ring, ring[1:], strict=False):
+            p_inside, q_inside = sign * (p[axis] - limit) >= 0, sign * (q[axis] - limit) >= 0
+            if p_inside:
+                kept.append(p)
+            if p_inside != q_inside:
+                share = (limit - p[axis]) / (q[axis] - p[axis])
+                across = p[1 - axis] + share * (q[1 - axis] - p[1 - axis])
+                kept.append((limit, across) if axis == 0 else (across, limit))
+        ring = [*kept, kept[0]] if kept else []
+    return ring
+
+
 def _in_crs(ring: Ring, source: CRS, target: CRS) -> Ring:
     if source == target:
         return ring
@@ -93,25 +141,6 @@ def _in_crs(ring: Ring, source: CRS, target: CRS) -> Ring:
 def _densify(ring: Ring, longest: float) -> Ring:
     dense: Ring = []
     for (x0, y0), (x1, y1) in zip(ring, ring[1:], strict=False):
-        pieces = min(MAX_PIECES, max(1, math.ceil(math.hypot(x1 - x0, y1 - y0) / longest)))
+        pieces = max(1, math.ceil(math.hypot(x1 - x0, y1 - y0) / longest))
         dense += [(x0 + (x1 - x0) * i / pieces, y0 + (y1 - y0) * i / pieces) for i in range(pieces)]
     return [*dense, ring[-1]]
-
-
-def _bounds_of(polygon: Polygon, grid: RasterGrid) -> Bounds | None:
-    """Of the outer ring; None for a polygon off the grid. Points where the grid's CRS is not defined are infinite."""
-    finite = [point for point in polygon[0] if math.isfinite(point[0]) and math.isfinite(point[1])]
-    if not finite:
-        return None
-    xs, ys = [p[0] for p in finite], [p[1] for p in finite]
-    bounds = (min(xs), min(ys), max(xs), max(ys))
-    if grid.window_of(bounds) is None:
-        return None
-    if len(finite) < len(polygon[0]):
-        raise SardineError(
-            ErrorCode.MASK_OUTSIDE,
-            "A polygon of the mask reaches beyond where the scene's CRS is defined.",
-            "Polygons near the scene are needed.",
-            "Cut the polygons to the scene's surroundings.",
-        )
-    return bounds

@@ -7,6 +7,7 @@ Both are read with the standard library: the backend's environment has no OGR fo
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import struct
 from collections.abc import Iterator, Mapping
@@ -105,8 +106,10 @@ def _geojson_polygons(item: Mapping[str, Any] | None, depth: int = 0) -> Iterato
 
 def _polygon(rings: Any) -> Iterator[Polygon]:
     polygon = [[(float(point[0]), float(point[1])) for point in ring] for ring in rings]
+    if not all(math.isfinite(value) for ring in polygon for point in ring for value in point):
+        raise ValueError("a coordinate is not a number")
     if polygon and len(polygon[0]) >= 4:
-        yield [ring for ring in polygon if len(ring) >= 4]
+        yield [ring if ring[0] == ring[-1] else [*ring, ring[0]] for ring in polygon if len(ring) >= 4]
 
 
 def _from_geopackage(path: Path, layer: str | None) -> PolygonLayer:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
 import struct
@@ -105,6 +106,11 @@ def test_mask_should_follow_geojson_in_degrees(tmp_path):
     assert (read_all(source) != plain_mask([STAR])).mean() < 0.002
 
 
+def test_a_ring_that_is_not_closed_should_be_closed(tmp_path):
+    source = write_polygons_geojson(tmp_path / "a.geojson", [STAR[:-1]], "urn:ogc:def:crs:EPSG::32633")
+    np.testing.assert_array_equal(read_all(source), plain_mask([STAR]))
+
+
 def test_mask_should_be_the_same_in_any_window(tmp_path):
     mask = PolygonMask(write_polygons_geojson(tmp_path / "a.geojson", [STAR], "EPSG:32633"), GRID)
     whole = mask.read(GRID.full_window)
@@ -168,6 +174,38 @@ def test_polygons_on_the_other_side_of_the_earth_should_be_left_out(tmp_path):
     assert (read_all(source) != plain_mask([STAR])).mean() < 0.002
 
 
+@pytest.mark.parametrize(
+    "box",
+    [(-180, -90, 180, 90), (-10, 35, 40, 70), (-1000, -89, 1000, 89)],
+    ids=["the world", "a continent", "more than the world"],
+)
+def test_polygons_far_larger_than_a_zone_should_hold_the_scene(tmp_path, box):
+    x0, y0, x1, y1 = box
+    ring = [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]
+    assert read_all(write_polygons_geojson(tmp_path / "a.geojson", [ring])).all()
+
+
+def test_a_far_larger_polygon_should_keep_its_hole_and_its_edge(tmp_path):
+    (x0, y0), (x1, y1) = in_degrees([(500_200, 5_399_700), (500_400, 5_399_900)])
+    world = [(-170, -80), (x1, -80), (x1, 80), (-170, 80), (-170, -80)]
+    hole = [(x0, y0), (x0, y1), (x1 - 1e-9, y1), (x1 - 1e-9, y0), (x0, y0)]
+    feature = {"type": "Polygon", "coordinates": [world, hole]}
+    (tmp_path / "a.geojson").write_text(json.dumps(feature))
+    x, y = np.meshgrid(500_005 + 10 * np.arange(60), 5_399_995 - 10 * np.arange(50))
+    expected = (x < 500_400) & ~((x > 500_200) & (y > 5_399_700) & (y < 5_399_900))
+    assert 0.2 < expected.mean() < 0.9
+    assert (read_all(str(tmp_path / "a.geojson")) != expected).mean() < 0.005
+
+
+@pytest.mark.parametrize("x0", [179.9, -180.1])
+def test_polygons_should_be_found_across_the_date_line(tmp_path, x0):
+    zone60 = CRS.from_epsg(32660)
+    (x,), (y,) = transform_points(CRS.from_epsg(4326), zone60, [180.0], [10.0])
+    grid = RasterGrid(zone60.to_wkt(), x - 1000, y + 1000, 10, 10, 200, 200)  # the date line in its middle
+    ring = [(x0, 9.9), (x0 + 0.2, 9.9), (x0 + 0.2, 10.1), (x0, 10.1), (x0, 9.9)]
+    assert read_all(write_polygons_geojson(tmp_path / "a.geojson", [ring]), grid).all()
+
+
 def test_a_mask_outside_the_scene_should_be_refused(tmp_path):
     away = [(x + 100_000, y) for x, y in STAR]
     assert refusal(write_polygons_geojson(tmp_path / "a.geojson", [away], "EPSG:32633")).code is ErrorCode.MASK_OUTSIDE
@@ -183,6 +221,7 @@ def test_a_mask_outside_the_scene_should_be_refused(tmp_path):
         b'{"type": "Feature", "geometry": {"type": "Point", "coordinates": [1, 2]}}',
         b'{"type": "Polygon", "coordinates": [[["a", 2]]]}',
         b'{"type": "Polygon", "coordinates": 7}',
+        b'{"type": "Polygon", "coordinates": [[[NaN, 2], [1, 2], [3, 4], [NaN, 2]]]}',
         b"[" * 100_000,
         b"SQLite format 3\x00 and no more",
         b"\xff\xfe\x00",
