@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`python -m training.run simulate|finetune|export|measure`: read this first. Each command is one typed config and one function.
+"""`python -m training.run simulate|pretrain|finetune|export|measure`: read this first. A command is a typed config and a function.
 
 Exit status: 0 done, 2 the settings or their files were refused, 3 failed while running, 130 interrupted.
 """
@@ -14,6 +14,7 @@ from jsonargparse import ArgumentParser, set_parsing_settings
 
 from backend.protocol import SardineError
 from training.config import ConfigError, ExportConfig, FinetuneConfig, MeasureConfig, SimulateConfig
+from training.pretrain_config import PretrainConfig
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
@@ -22,6 +23,12 @@ def _simulate(config: SimulateConfig) -> None:
     from training.simulate_folder import simulate_folder
 
     simulate_folder(config)
+
+
+def _pretrain(config: PretrainConfig) -> None:
+    from training.pretrain import pretrain
+
+    pretrain(config)
 
 
 def _finetune(config: FinetuneConfig) -> None:
@@ -45,6 +52,7 @@ def _measure(config: MeasureConfig) -> None:
 
 COMMANDS: dict[str, tuple[type[Any], Callable[[Any], None]]] = {
     "simulate": (SimulateConfig, _simulate),
+    "pretrain": (PretrainConfig, _pretrain),
     "finetune": (FinetuneConfig, _finetune),
     "export": (ExportConfig, _export),
     "measure": (MeasureConfig, _measure),
@@ -89,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SardineError as error:
         print(f"{'refused' if error.refused else 'failed'}: {error}", file=sys.stderr)
         return 2 if error.refused else 3
-    except (OSError, FloatingPointError) as error:
+    except (OSError, ArithmeticError) as error:
         print(f"failed: {error}", file=sys.stderr)
         return 3
     except KeyboardInterrupt:

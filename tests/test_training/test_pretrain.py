@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Pre-trainings of seconds through the command line: what they leave, how they stop and go on, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from backend.model import build_model
+from backend.model_card import ModelCard
+from backend.model_file import load_model, save_model
+from training.checkpoint import load_checkpoint
+from training.dino import Dino
+from training.pretrain import encoder_card
+from training.pretrain_checks import machine_problems, memory_bytes
+from training.pretrain_config import PretrainConfig
+from training.pretrain_data import open_source, plan_step, steps_per_epoch
+from training.run import main, parse
+
+TINY_SETTINGS = {
+    "data.chip_px": 48,
+    "data.validation_share": 0.5,
+    "crops.global_px": 32,
+    "crops.local_px": 16,
+    "crops.local_count": 2,
+    "encoder.embed_dim": 16,
+    "encoder.depth": 2,
+    "encoder.num_heads": 2,
+    "encoder.patch_px": 8,
+    "dino.hidden_dim": 16,
+    "dino.bottleneck_dim": 8,
+    "dino.output_dim": 16,
+    "steps": 8,
+    "batch_size": 4,
+    "learning_rate": 0.01,
+    "device": "cpu",
+    "threads": 1,
+    "precision": "fp32",
+    "log_steps": 2,
+}
+TINY = [f"--{name}={value}" for name, value in TINY_SETTINGS.items()]
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scenes")
+    assert main(["simulate", "--out", str(folder), "--scenes", "4", "--height_px", "96", "--width_px", "144"]) == 0
+    return folder
+
+
+def arguments(scenes: Path, out: Path, *more: str) -> list[str]:
+    return ["pretrain", f"--data.folder={scenes}", f"--out={out}", *TINY, *more]
+
+
+def config(scenes: Path, out: Path, *more: str) -> PretrainConfig:
+    parsed = parse(arguments(scenes, out, *more))[1]
+    assert isinstance(parsed, PretrainConfig)
+    return parsed
+
+
+@pytest.fixture(scope="module")
+def finished(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("finished") / "run"
+    assert main(arguments(scenes, out)) == 0
+    return out
+
+
+def lines_of(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def state_of(run: Path) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(run / "state.pt", weights_only=True)
+    return state
+
+
+def assert_same(found: Any, expected: Any, atol: float = 0.0) -> None:
+    torch.testing.assert_close(found, expected, atol=atol, rtol=0)
+
+
+def test_run_folder_should_tell_how_the_run_went(finished: Path) -> None:
+    lines = lines_of(finished)
+    steps = [line for line in lines if "loss" in line]
+    assert [line["step"] for line in steps] == [2, 4, 6, 8]
+    assert all(np.isfinite(line["loss"]) and 0 < line["teacher_entropy"] < np.log(16) for line in steps)
+    checks = [line for line in lines if "health" in line]
+    assert checks[0]["step"] == 0, "the random encoder is the first thing measured"
+    assert checks[-1]["step"] == 8
+    assert {"knn_accuracy", "embedding_rank", "centre_norm"} <= checks[0]["health"].keys()
+    assert json.loads((finished / "config.json").read_text())["steps"] == 8
+    assert json.loads((finished / "provenance.json").read_text())["versions"]["torch"]
+
+
+def test_checkpoint_should_hold_the_teachers_encoder_for_its_card(finished: Path) -> None:
+    checkpoint = load_checkpoint(finished)
+    card = ModelCard.from_json(checkpoint.card)
+    assert card.classes == ()
+    build_model(card).load_state_dict(checkpoint.weights)
+    teacher = state_of(finished)["dino"]["teacher"]
+    assert all(torch.equal(tensor, teacher[name]) for name, tensor in checkpoint.weights.items())
+    assert checkpoint.report["simulated_only"] is True
+    assert checkpoint.report["crops_seen"] == 32
+
+
+def test_encoder_should_give_attention_in_the_backend(finished: Path, tmp_path: Path) -> None:
+    checkpoint = load_checkpoint(finished)
+    model = build_model(ModelCard.from_json(checkpoint.card))
+    model.load_state_dict(checkpoint.weights)
+    save_model(tmp_path / "encoder.safetensors", ModelCard.from_json(checkpoint.card), model, "float32")
+    loaded, _ = load_model(tmp_path / "encoder.safetensors")
+    with torch.no_grad():
+        found = loaded(torch.randn(1, 2, 32, 32))
+    assert found.logits is None
+    assert float(found.attention.mean()) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_same_seed_should_give_the_same_weights(scenes: Path, finished: Path, tmp_path: Path) -> None:
+    assert main(arguments(scenes, tmp_path / "again")) == 0
+    assert_same(state_of(tmp_path / "again")["dino"], state_of(finished)["dino"])
+    assert main(arguments(scenes, tmp_path / "other", "--seed=1")) == 0
+    other = state_of(tmp_path / "other")["dino"]["student"]["head.last_layer"]
+    assert not torch.equal(other, state_of(finished)["dino"]["student"]["head.last_layer"])
+
+
+def test_run_that_was_stopped_should_end_where_one_that_was_not_does(root: Path, scenes: Path, tmp_path: Path) -> None:
+    more = ("--steps=120", "--log_steps=1", "--health_steps=40")
+    assert main(arguments(scenes, tmp_path / "whole", *more)) == 0
+    out = tmp_path / "stopped"
+    command = [sys.executable, "-m", "training.run", *arguments(scenes, out, *more)]
+    process = subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True)
+    began = time.monotonic()
+    while not (out / "metrics.jsonl").is_file() or '"loss"' not in (out / "metrics.jsonl").read_text():
+        assert time.monotonic() - began < 60
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, said
+    stopped_at = state_of(out)["step"]
+    assert 0 < stopped_at < 120
+    assert f"--config {out / 'config.json'} --resume true" in said
+    assert main(["pretrain", "--config", str(out / "config.json"), "--resume", "true"]) == 0
+    assert_same(state_of(out)["dino"], state_of(tmp_path / "whole")["dino"])
+    steps = [line["step"] for line in lines_of(out) if "loss" in line]
+    assert steps == list(range(1, 121)), "no line is missing or twice"
+    for found, expected in zip(lines_of(out)[-3:], lines_of(tmp_path / "whole")[-3:], strict=True):
+        assert found.get("loss") == expected.get("loss")
+        assert found.get("health") == expected.get("health")
+
+
+def test_two_processes_should_give_the_weights_of_one(root: Path, scenes: Path, tmp_path: Path) -> None:
+    more = ("--encoder.drop_path=0", "--steps=5", "--learning_rate=0.1", "--warmup_epochs=0", "--dino.freeze_last_layer_epochs=0")
+    assert main(arguments(scenes, tmp_path / "one", *more)) == 0
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29741"]
+    command += ["-m", "training.run", *arguments(scenes, tmp_path / "two", *more)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    one, two = (state_of(tmp_path / name)["dino"] for name in ("one", "two"))
+    # The teacher is still near where both began.
+    moved = max(float((one["student"][name] - one["teacher"][name]).abs().max()) for name in one["student"])
+    assert moved > 1e-3, "the weights must have moved by much more than the tolerance"
+    for name in ("blocks.0", "blocks.1"):
+        for state in (one, two):
+            # A key's bias changes nothing (the softmax over keys takes it out), so that its gradient is rounding alone, which
+            # Adam scales up to whole steps: the only weights that may differ.
+            state["student"][f"encoder.{name}.attn.qkv.bias"][16:32] = 0
+            state["teacher"][f"encoder.{name}.attn.qkv.bias"][16:32] = 0
+    for part in ("student", "teacher", "centre"):
+        assert_same(two[part], one[part], atol=1e-5)
+    assert load_checkpoint(tmp_path / "two").report["processes"] == 2
+
+
+def test_collapse_should_stop_the_run_and_say_why(scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hot = ("--dino.teacher_temperature=50", "--dino.warmup_teacher_temperature=50", "--health_steps=10", "--steps=130")
+    assert main(arguments(scenes, tmp_path / "run", *hot)) == 3
+    said = capsys.readouterr().err
+    assert "has collapsed at step 120" in said, "a grace of 100 steps, then two checks in a row"
+    assert "all outputs alike" in said
+    assert "Lower dino.teacher_temperature" in said
+    assert main(arguments(scenes, tmp_path / "on", *hot, "--stop_on_collapse=false")) == 0
+    assert "It goes on, as asked" in capsys.readouterr().err
+
+
+def test_divergence_should_stop_with_step_chips_and_last_checkpoint(
+    scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    wild = ("--learning_rate=1e30", "--steps=40", "--save_minutes=0")
+    assert main(arguments(scenes, out, *wild)) == 3
+    said = capsys.readouterr().err
+    assert "not a number at step" in said or "The loss became" in said
+    assert "chip" in said
+    assert f"The last good checkpoint is {out / 'state.pt'}, step" in said
+    diverged = json.loads((out / "diverged.json").read_text())
+    assert len(diverged["chips"]) == 4
+    state = state_of(out)
+    assert state["step"] <= diverged["step"]
+    assert all(torch.isfinite(tensor).all() for tensor in state["dino"]["student"].values())
+
+
+def test_full_disk_should_leave_the_last_checkpoint(root: Path, scenes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert main(arguments(scenes, out)) == 0
+    before = (out / "state.pt").read_bytes()
+    state = {**state_of(out), "step": 4}
+    torch.save(state, out / "state.pt")  # so that there is something left to do
+    before = (out / "state.pt").read_bytes()
+
+    def small_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    command = [sys.executable, "-m", "training.run", *arguments(scenes, out, "--resume=true")]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120, check=False, preexec_fn=small_files)
+    assert done.returncode == 3, done.stderr
+    assert "could not be saved" in done.stderr
+    assert "The last good checkpoint is" in done.stderr
+    assert (out / "state.pt").read_bytes() == before
+    assert not list(out.glob("*.part"))
+
+
+def test_resume_should_refuse_what_does_not_fit(
+    scenes: Path, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(run: Path, *more: str) -> str:
+        assert main(arguments(scenes, run, "--resume=true", *more)) == 2
+        return capsys.readouterr().err
+
+    assert "holds no state.pt" in refused(tmp_path / "nothing")
+    said = refused(finished, "--crops.local_count=4", "--learning_rate=0.02", "--log_steps=1")
+    assert "crops.local_count: 2 became 4, learning_rate: 0.01 became 0.02" in said
+    assert "log_steps" not in said, "what does not change the result may change"
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    whole = (finished / "state.pt").read_bytes()
+    (copy / "state.pt").write_bytes(whole[: len(whole) // 2])
+    assert "cannot be read" in refused(copy)
+    torch.save({"format": 1, "run": print}, copy / "state.pt")
+    assert "cannot be read" in refused(copy), "nothing but tensors and plain values is unpickled"
+    torch.save({**state_of(finished), "chips": 5}, copy / "state.pt")
+    assert "the run began with 5 chips" in refused(copy)
+    other = state_of(finished)
+    other["dino"]["student"]["head.last_layer"] = torch.zeros(3, 3)
+    torch.save(other, copy / "state.pt")
+    assert "size mismatch" in refused(copy)
+
+
+def test_bad_input_should_be_refused_all_at_once(
+    scenes: Path, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(scenes, finished, "--batch_size=500")) == 2
+    said = capsys.readouterr().err
+    assert "already holds a run" in said
+    assert "fewer than one batch of 500" in said
+    with pytest.raises(SystemExit) as caught:
+        main(arguments(scenes, tmp_path / "run", "--crops.colour_jitter=1"))
+    assert caught.value.code == 2
+    with pytest.raises(SystemExit):
+        main(arguments(scenes, tmp_path / "run", "--crops.global_px=60", "--precision=fp16"))
+    said = capsys.readouterr().err
+    assert "crops.global_px must be a multiple" in said
+    assert "precision must be" in said
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((4, 3, 48, 48), np.float16), r"float16 \[4, 1, 3, 48, 48\]"),
+        (np.zeros((4, 2, 48, 48), np.uint8), "uint8"),
+        (np.full((9, 2, 48, 48), np.nan, np.float16), "0 chips can be used"),
+    ],
+)
+def test_arrays_of_another_form_should_be_refused(tmp_path: Path, array: np.ndarray, message: str) -> None:
+    np.save(tmp_path / "chips.npy", array)
+    made = config(tmp_path, tmp_path / "run", "--data.folder=null", f"--data.arrays=[{tmp_path / 'chips.npy'}]")
+    with pytest.raises(ValueError, match=message):
+        open_source(made, encoder_card(made).bands)
+
+
+def test_array_cut_short_should_be_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "chips.npy", np.zeros((8, 2, 48, 48), np.float16))
+    (tmp_path / "chips.npy").write_bytes((tmp_path / "chips.npy").read_bytes()[:5000])
+    made = config(tmp_path, tmp_path / "run", "--data.folder=null", f"--data.arrays=[{tmp_path / 'chips.npy'}]")
+    with pytest.raises(ValueError, match="not a whole"):
+        open_source(made, encoder_card(made).bands)
+
+
+def test_unlabelled_chips_of_two_dates_should_train(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(-15, 3, (12, 3, 2, 48, 48)).astype(np.float16)
+    values[3] = np.nan
+    np.save(tmp_path / "chips.npy", values)
+    more = ("--data.folder=null", f"--data.arrays=[{tmp_path / 'chips.npy'}]")
+    made = config(tmp_path, tmp_path / "run", *more)
+    source, probe = open_source(made, encoder_card(made).bands)
+    assert (len(source), source.left_out) == (11, 1)
+    assert probe.bank_labels is None
+    plan = plan_step(made, source, 2, 0)
+    assert (plan.dates[:, 0] != plan.dates[:, 1]).all(), "the two global views are of different dates"
+    read = source.read(plan.indices, plan.dates).numpy()
+    for number in range(4):
+        row = source.table[plan.indices[number], 1]
+        np.testing.assert_array_equal(read[number], values[row, plan.dates[number]])
+    assert main(arguments(tmp_path, tmp_path / "run", *more)) == 0
+    health = [line["health"] for line in lines_of(tmp_path / "run") if "health" in line][-1]
+    assert health["knn_accuracy"] is None
+    assert health["embedding_rank"] >= 1
+
+
+def test_epoch_should_take_each_chip_once_and_parts_should_make_the_whole(scenes: Path, tmp_path: Path) -> None:
+    made = config(scenes, tmp_path / "run")
+    source, _ = open_source(made, encoder_card(made).bands)
+    each = steps_per_epoch(made, source)
+    epochs = [
+        np.concatenate([plan_step(made, source, 2, step).indices for step in range(e * each, (e + 1) * each)]) for e in (0, 1)
+    ]
+    for seen in epochs:
+        assert len(set(seen.tolist())) == len(seen) == each * 4
+    assert epochs[0].tolist() != epochs[1].tolist()
+    whole = plan_step(made, source, 2, 3)
+    parts = [whole.part(rank, 2) for rank in range(2)]
+    np.testing.assert_array_equal(np.concatenate([part.indices for part in parts]), whole.indices)
+    np.testing.assert_array_equal(np.concatenate([part.global_draws.noise_seed for part in parts]), whole.global_draws.noise_seed)
+
+
+def test_dry_run_should_check_and_leave_nothing(scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments(scenes, tmp_path / "run", "--dry_run=true")) == 0
+    said = capsys.readouterr().err
+    assert "Nothing was trained" in said
+    assert "GB of memory" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_too_little_memory_should_be_told_before_work_begins(scenes: Path, tmp_path: Path) -> None:
+    made = config(scenes, tmp_path / "run")
+    card = encoder_card(made)
+    dino = Dino(card.encoder, 2, 0.0, made.dino, 16, torch.device("cpu"))
+    large, small = torch.randn(2, 2, 32, 32), torch.randn(4, 2, 16, 16)
+    weights = 5 * 4 * sum(parameter.numel() for parameter in dino.student.parameters())
+    for_one, for_ten = (memory_bytes(dino, large, small, chips, bf16=False) for chips in (1, 10))
+    assert for_ten - weights == 10 * (for_one - weights)
+    tokens = 2 * 17 + 4 * 5
+    assert for_one - weights > 20 * tokens * 16 * 4, "a block keeps at least ten activations of each token's width"
+    assert machine_problems(made, for_ten, for_ten, dino) == []
+    [problem] = machine_problems(made, 3 * 10**9, 2 * 10**9, dino)
+    assert problem == "about 3.0 GB of memory are needed, 2.0 GB are free: lower batch_size"
+
+
+def test_shipped_config_should_load(root: Path) -> None:
+    name, made = parse(["pretrain", "--config", str(root / "training/configs/pretrain_small.yaml")])
+    assert name == "pretrain"
+    assert made.encoder.embed_dim == 192
