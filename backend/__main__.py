@@ -7,9 +7,13 @@ Only the standard library is imported before the arguments are understood: `job`
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
 
 from . import commands
+from .console import consoles
 from .protocol import PRECISIONS, UNITS
 
 
@@ -25,7 +29,13 @@ def _parser() -> argparse.ArgumentParser:
     outputs.add_argument("--confidence", metavar="TIF", help="probability of the class, percent")
     outputs.add_argument("--probabilities", metavar="TIF", help="one band a class, in 1/250")
     outputs.add_argument("--attention", metavar="TIF", help="mean and each head, one pixel a patch")
-    predict.add_argument("--bounds", nargs=4, type=float, metavar=("XMIN", "YMIN", "XMAX", "YMAX"), help="part of the scene")
+    predict.add_argument(
+        "--bounds",
+        nargs=4,
+        type=float,
+        metavar=("XMIN", "YMIN", "XMAX", "YMAX"),
+        help="part of the scene, in its CRS; without one in metres, y upwards, as a rule with 0 0 at the upper left corner",
+    )
     predict.add_argument("--bounds-crs", metavar="CRS", help="CRS of --bounds; the scene's if left out")
     predict.add_argument("--mask", metavar="FILE", help="polygons (.gpkg, .geojson); outside them is no data")
     predict.add_argument("--overlap", type=float, default=0.125, help="share of a window that it has in common with the next")
@@ -69,9 +79,22 @@ def _add_scene_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit status: 0 done, 2 refused, 3 failed while running, 130 cancelled."""
-    parsed = _parser().parse_args(arguments)
-    status: int = parsed.run(parsed)
-    return status
+    with consoles():
+        parsed = _parser().parse_args(_plain_numbers(sys.argv[1:] if arguments is None else arguments))
+        status: int = parsed.run(parsed)
+        return status
+
+
+def _plain_numbers(arguments: Sequence[str]) -> list[str]:
+    """Negative numbers with an exponent written out: argparse takes -1.5e5 for an option (until Python 3.14)."""
+    return [_written_out(text) if re.fullmatch(r"-[0-9.]+[eE][+-]?[0-9]{1,2}", text) else text for text in arguments]
+
+
+def _written_out(text: str) -> str:
+    try:
+        return f"{Decimal(text):f}"
+    except InvalidOperation:  # such as -1.2.3e4
+        return text
 
 
 if __name__ == "__main__":

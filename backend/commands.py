@@ -209,13 +209,15 @@ def _tell_failure(failure: JobFailure, as_json: bool) -> int:
 
 
 def _interrupt_event() -> threading.Event:
-    """Set by the first Ctrl-C or a terminate, which then stop the run in good order; a second Ctrl-C stops it at once."""
+    """Set by the first Ctrl-C, terminate or hang-up, which stop the run in good order; a second Ctrl-C stops it at once."""
     event = threading.Event()
 
     def stop(_number: int, _frame: object) -> None:
         event.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the last one, of a terminal that is closed, is unknown to Windows
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # nohup, and a shell's background, ignore some
+            signal.signal(number, stop)
     return event

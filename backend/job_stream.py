@@ -51,7 +51,7 @@ class Inbox:
 
     def request(self) -> JobRequest:
         """The first line as a request. Raises SardineError: request_invalid, protocol_mismatch, or cancelled (stdin ended)."""
-        line = self._stream.readline(MAX_LINE_BYTES)
+        line = self._next_line()
         if not line:
             raise cancelled_error()
         message = decode(line)
@@ -70,8 +70,14 @@ class Inbox:
     def cancelled(self) -> bool:
         return self._cancelled.is_set()
 
+    def _next_line(self) -> bytes:
+        try:
+            return self._stream.readline(MAX_LINE_BYTES)
+        except OSError:  # no stdin, or one that broke: as much the end as its end
+            return b""
+
     def _watch(self) -> None:
-        while line := self._stream.readline(MAX_LINE_BYTES):
+        while line := self._next_line():
             try:
                 if isinstance(decode(line), Cancel):
                     break

@@ -48,6 +48,13 @@ def check_output_paths(outputs: Mapping[str, str], inputs: Iterable[str], *, ove
 
 def _target(text: str) -> Path:
     path = Path(os.path.realpath(text))
+    if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
+        raise SardineError(
+            ErrorCode.OUTPUT_UNSUITABLE,
+            f"The name {os.fspath(path)!a} holds bytes that are no letters.",
+            "A name in UTF-8 is needed.",
+            "Choose another name or folder.",
+        )
     if path.suffix.lower() not in SUFFIXES:
         raise SardineError(
             ErrorCode.OUTPUT_UNSUITABLE,

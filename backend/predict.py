@@ -83,7 +83,7 @@ def predict(
     NaN where no pixel of the patch is wanted. In each window attention has the mean 1 over the patches with data; it is
     blended with the taper of the patches, and not normalised again.
 
-    Raises SardineError: cancelled, out_of_memory, model_weights_not_finite (for logits and attention too), and what scene and
+    Raises SardineError: cancelled, out_of_memory, model_output_not_finite (of logits or attention), and what scene and
     sink raise.
     """
     try:
@@ -239,7 +239,7 @@ class _Meter:
 
 def _not_finite_error(card: ModelCard, precision: str) -> SardineError:
     return SardineError(
-        ErrorCode.MODEL_WEIGHTS_NOT_FINITE,
+        ErrorCode.MODEL_OUTPUT_NOT_FINITE,
         f"The model {card.name} gave values that are not numbers, in {precision}.",
         "Finite values are needed for a map.",
         "Try the precision fp32." if precision != "fp32" else "Choose another model.",

@@ -67,6 +67,7 @@ class ErrorCode(str, Enum):
     MODEL_FORMAT_NEWER = "model_format_newer"
     MODEL_TENSORS_MISMATCH = "model_tensors_mismatch"
     MODEL_WEIGHTS_NOT_FINITE = "model_weights_not_finite"
+    MODEL_OUTPUT_NOT_FINITE = "model_output_not_finite"
     # the machine
     DEVICE_UNAVAILABLE = "device_unavailable"
     OUT_OF_MEMORY = "out_of_memory"

@@ -111,6 +111,13 @@ class Scene:
         request_invalid, crs_missing.
         """
         if bounds is None:
+            if bounds_crs is not None:
+                raise SardineError(
+                    ErrorCode.REQUEST_INVALID,
+                    f"The CRS “{bounds_crs}” was given for bounds, but no bounds.",
+                    "Both are needed, or neither.",
+                    "Add the bounds, or leave their CRS out.",
+                )
             return self.grid.full_window
         xmin, ymin, xmax, ymax = bounds
         if not (np.isfinite(bounds).all() and xmin < xmax and ymin < ymax):
@@ -122,11 +129,13 @@ class Scene:
             )
         window = self.grid.window_of(self._in_scene_crs(bounds, bounds_crs))
         if window is None:
+            placed = self.grid.crs_wkt is not None
+            frame = "in its own CRS" if placed else "in its own metres, where y runs upwards"
             raise SardineError(
                 ErrorCode.BOUNDS_OUTSIDE,
                 f"The bounds {_numbers(bounds)} lie outside the scene.",
-                f"The scene covers {_numbers(self.grid.bounds)} in its own CRS.",
-                "Choose bounds inside the scene, or say which CRS they are in.",
+                f"The scene covers {_numbers(self.grid.bounds)} {frame}.",
+                "Choose bounds inside the scene" + (", or say which CRS they are in." if placed else "."),
             )
         return window
 
@@ -167,7 +176,7 @@ class Scene:
             raise SardineError(
                 ErrorCode.CRS_MISSING,
                 "The scene has no CRS, so bounds in another CRS cannot be placed.",
-                "Bounds in metres from its upper left corner are needed.",
+                "Bounds in its own metres are needed.",
                 "Leave --bounds-crs out.",
             )
         try:

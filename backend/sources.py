@@ -84,6 +84,13 @@ def open_raster(path: str) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             dataset = rasterio.open(path)
+    except UnicodeEncodeError as error:
+        raise SardineError(
+            ErrorCode.SOURCE_UNREADABLE,
+            f"The name {path!a} holds bytes that are no letters.",
+            "A name in UTF-8 is needed.",
+            "Rename the file or its folder.",
+        ) from error
     except (RasterioError, OSError) as error:
         if not path.startswith("/vsi") and not _subdataset(path) and not plain.exists():
             raise SardineError(

@@ -42,6 +42,7 @@ def headings() -> dict[ErrorCode, str]:
         ErrorCode.MODEL_FORMAT_NEWER: tr("Model made by a newer version"),
         ErrorCode.MODEL_TENSORS_MISMATCH: tr("Model weights do not fit their card"),
         ErrorCode.MODEL_WEIGHTS_NOT_FINITE: tr("Model weights are not numbers"),
+        ErrorCode.MODEL_OUTPUT_NOT_FINITE: tr("Model gave values that are not numbers"),
         ErrorCode.DEVICE_UNAVAILABLE: tr("Device not available"),
         ErrorCode.OUT_OF_MEMORY: tr("Out of memory"),
         ErrorCode.INTERPRETER_MISSING: tr("Python for the backend not found"),

@@ -95,7 +95,7 @@ def test_logits_that_are_no_numbers_should_be_noticed_on_wanted_pixels_alone(val
 def test_output_that_is_no_number_should_fail_the_run(value, where):
     with pytest.raises(SardineError) as caught:
         run(ArrayScene(speckled_scene(64, 64)), Spoilt(CARD, value, where), CARD)
-    assert caught.value.code == ErrorCode.MODEL_WEIGHTS_NOT_FINITE
+    assert caught.value.code == ErrorCode.MODEL_OUTPUT_NOT_FINITE
     assert not caught.value.refused
 
 
