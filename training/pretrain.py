@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.distributed import DistBackendError
 
 from backend.device import choose_device
 from backend.model_card import EncoderSpec, ModelCard
@@ -68,6 +69,12 @@ def pretrain(config: PretrainConfig) -> None:
             return
         with _Interrupt(team) as interrupt, _Feeder(run, run.step) as feeder:
             run.steps(feeder, interrupt)
+    except RuntimeError as error:
+        if team.size > 1 and _is_lost_connection(error):
+            raise ConnectionError(
+                "Another process of the team was lost. What was saved last is in the run folder: start again with --resume true."
+            ) from error
+        raise
     finally:
         team.disband()
 
@@ -118,6 +125,7 @@ def _prepare(config: PretrainConfig, device: torch.device, team: Team) -> _Run:
     numbers = dino_numbers(config.dino, len(source))
     torch.manual_seed(config.seed)
     dino = Dino(card.encoder, len(card.bands), config.encoder.drop_path, config.dino, numbers.output_dim, device)
+    team.share_weights([*dino.student.state_dict().values(), *dino.teacher.state_dict().values()])
     schedules = Schedules(config, numbers, steps_per_epoch(config, source))
     run = _Run(config, card, source, probe, dino, schedules, device, team)
     run.say(
@@ -448,6 +456,12 @@ class _Interrupt:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+
+def _is_lost_connection(error: RuntimeError) -> bool:
+    """Whether a collective failed: NCCL has a type for it, gloo (torch/csrc/distributed/c10d/ProcessGroupGloo) only words."""
+    text = str(error).lower()
+    return isinstance(error, DistBackendError) or "gloo" in text or "connection closed by peer" in text
 
 
 def _drop_later_lines(path: Path, step: int) -> None:

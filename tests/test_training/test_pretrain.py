@@ -181,6 +181,47 @@ def test_two_processes_should_give_the_weights_of_one(root: Path, scenes: Path, 
     assert load_checkpoint(tmp_path / "two").report["processes"] == 2
 
 
+def start_team(root: Path, port: int, more: list[str], out: Path) -> tuple[subprocess.Popen[str], int]:
+    """Two processes that train until they are stopped: the launcher, and the process id of the second one."""
+    import psutil
+
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port)]
+    process = subprocess.Popen(
+        [*command, "-m", "training.run", *more],
+        cwd=root,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    began = time.monotonic()
+    while not (out / "metrics.jsonl").is_file() or '"loss"' not in (out / "metrics.jsonl").read_text():
+        assert time.monotonic() - began < 90
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.05)
+    workers = [child for child in psutil.Process(process.pid).children() if child.environ().get("RANK") == "1"]
+    return process, workers[0].pid
+
+
+def test_team_that_is_told_to_stop_should_save_and_be_gone_on_with(root: Path, scenes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    process, _ = start_team(root, 29743, arguments(scenes, out, "--steps=100000"), out)
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode != 0
+    assert f"--config {out / 'config.json'} --resume true" in said
+    assert state_of(out)["step"] == load_checkpoint(out).step > 0
+
+
+def test_team_that_loses_a_process_should_say_so(root: Path, scenes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    process, worker = start_team(root, 29745, arguments(scenes, out, "--steps=100000", "--save_minutes=0"), out)
+    os.kill(worker, signal.SIGKILL)
+    said = process.communicate(timeout=90)[1]
+    assert process.returncode != 0
+    assert "Another process of the team was lost" in said
+    assert state_of(out)["step"] > 0
+
+
 def test_collapse_should_stop_the_run_and_say_why(scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     hot = ("--dino.teacher_temperature=50", "--dino.warmup_teacher_temperature=50", "--health_steps=10", "--steps=130")
     assert main(arguments(scenes, tmp_path / "run", *hot)) == 3
@@ -355,9 +396,3 @@ def test_too_little_memory_should_be_told_before_work_begins(scenes: Path, tmp_p
     assert machine_problems(made, for_ten, for_ten, dino) == []
     [problem] = machine_problems(made, 3 * 10**9, 2 * 10**9, dino)
     assert problem == "about 3.0 GB of memory are needed, 2.0 GB are free: lower batch_size"
-
-
-def test_shipped_config_should_load(root: Path) -> None:
-    name, made = parse(["pretrain", "--config", str(root / "training/configs/pretrain_small.yaml")])
-    assert name == "pretrain"
-    assert made.encoder.embed_dim == 192
