@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The plugin object: registers the provider, and in the window a button that opens the algorithm's dialog."""
+"""The plugin object: registers the provider, and in the window a button that opens the panel."""
 
 from __future__ import annotations
 
 import typing
 
 from qgis.core import QgsApplication, QgsRasterLayer
+from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import QAction, QFileDialog
 
 from . import settings
+from .dock import SardineDock
 from .locations import ICONS
 from .processing.provider import SardineProvider
 from .translation import tr
@@ -27,6 +29,7 @@ class SardinePlugin:
         self._iface = iface
         self._provider: SardineProvider | None = None
         self._actions: list[QAction] = []
+        self.dock: SardineDock | None = None
 
     def initProcessing(self) -> None:
         """Adds the provider, once."""
@@ -35,24 +38,32 @@ class SardinePlugin:
             QgsApplication.processingRegistry().addProvider(self._provider)
 
     def initGui(self) -> None:
-        """Adds provider, toolbar button and menu."""
+        """Adds provider, toolbar button and menu. The panel itself is made when it is first asked for."""
         self.initProcessing()
         if self._iface is None:
             return
         window = self._iface.mainWindow()
-        run = QAction(QIcon(str(ICONS / "sardine.svg")), tr("Land cover from Sentinel-1…"), window)
-        run.setObjectName("sardine_landcover")
-        run.triggered.connect(self.open_dialog)
+        panel = QAction(QIcon(str(ICONS / "sardine.svg")), tr("SARdine panel"), window)
+        panel.setObjectName("sardine_panel")
+        panel.triggered.connect(self.open_panel)
+        dialog = QAction(tr("Land cover from Sentinel-1…"), window)
+        dialog.setObjectName("sardine_landcover")
+        dialog.triggered.connect(self.open_dialog)
         choose = QAction(tr("Choose the backend's Python…"), window)
         choose.setObjectName("sardine_choose_python")
         choose.triggered.connect(self.choose_python)
-        self._iface.addToolBarIcon(run)
-        self._actions = [run, choose]
+        self._iface.addToolBarIcon(panel)
+        self._actions = [panel, dialog, choose]
         for action in self._actions:
             self._iface.addPluginToRasterMenu("SARdine", action)
 
     def unload(self) -> None:
-        """Takes back all that `initProcessing` and `initGui` added."""
+        """Takes back all that `initProcessing` and `initGui` added; waits for a backend that runs to end."""
+        if self.dock is not None and self._iface is not None:
+            self.dock.release()
+            self._iface.removeDockWidget(self.dock)
+            self.dock.deleteLater()
+            self.dock = None
         if self._iface is not None:
             for action in self._actions:
                 self._iface.removePluginRasterMenu("SARdine", action)
@@ -62,6 +73,18 @@ class SardinePlugin:
         if self._provider is not None:
             QgsApplication.processingRegistry().removeProvider(self._provider)
             self._provider = None
+
+    def open_panel(self) -> None:
+        """Shows the panel, with the active layer as scene where that is a raster."""
+        if self._iface is None:
+            return
+        if self.dock is None:
+            self.dock = SardineDock(self._iface, self.choose_python)
+            self._iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.dock)
+        else:
+            self.dock.take_up(self._iface.activeLayer())
+        self.dock.show()
+        self.dock.raise_()
 
     def open_dialog(self) -> None:
         """Opens the algorithm's dialog, with the active layer as input where that is a raster."""

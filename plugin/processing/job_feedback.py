@@ -22,6 +22,8 @@ class JobFeedback:
 
     def __init__(self, feedback: QgsProcessingFeedback) -> None:
         self._feedback = feedback
+        # A panel shows the latest text alone and asks for more of them.
+        self._text_interval_s = getattr(feedback, "text_interval_s", TEXT_INTERVAL_S)
         self._stage = ""
         self._told_at_s = 0.0
 
@@ -45,7 +47,7 @@ class JobFeedback:
 
     def _show(self, progress: Progress) -> None:
         now_s = time.monotonic()
-        if progress.stage != self._stage or now_s - self._told_at_s > TEXT_INTERVAL_S:
+        if progress.stage != self._stage or now_s - self._told_at_s > self._text_interval_s:
             self._stage, self._told_at_s = progress.stage, now_s
             self._feedback.setProgressText(progress_text(progress))
         start, end = STAGE_PERCENT.get(progress.stage, (0.0, 0.0))

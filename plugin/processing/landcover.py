@@ -19,7 +19,7 @@ from qgis.core import (
 from qgis.PyQt.QtGui import QIcon
 
 from ...backend.model_card import ModelCard, read_header
-from ...backend.protocol import BandSource, ErrorCode, JobRequest, JobResult, OutputPaths, SardineError
+from ...backend.protocol import BandSource, ErrorCode, JobRequest, JobResult, OutputPaths, SardineError, encode
 from .. import layer_request, settings
 from ..backend_environment import BackendCommand, find_python, job_command
 from ..backend_process import BackendError, BackendRun
@@ -29,7 +29,7 @@ from ..results import remove_parts, summary_lines
 from ..styling import LayerStyler
 from ..translation import tr
 from .job_feedback import JobFeedback
-from .parameters import RASTER_OUTPUTS, inputs, number_outputs, raster_outputs
+from .parameters import RASTER_OUTPUTS, inputs, other_outputs, raster_outputs
 
 _stylers: list[LayerStyler] = []
 """Processing holds stylers by pointer alone, and uses them after the algorithm is gone. A few hundred bytes each."""
@@ -80,7 +80,7 @@ class LandcoverAlgorithm(QgsProcessingAlgorithm):
     def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
         for parameter in [*inputs(), *raster_outputs()]:
             self.addParameter(parameter)
-        for output in number_outputs():
+        for output in other_outputs():
             self.addOutput(output)
 
     def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
@@ -120,7 +120,7 @@ class LandcoverAlgorithm(QgsProcessingAlgorithm):
         for line in summary_lines(result, self._card):
             feedback.pushInfo(line)
         self._arrange_layers(paths, self._card, context)
-        return {**paths, **_numbers(result)}
+        return {**paths, **_numbers(result), "REPORT": encode(result).strip()}
 
     def _prepare(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> None:
         model = self.parameterAsFile(parameters, "MODEL", context) or str(bundled_model())

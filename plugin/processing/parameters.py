@@ -7,6 +7,7 @@ from qgis.core import (
     QgsProcessing,
     QgsProcessingOutputDefinition,
     QgsProcessingOutputNumber,
+    QgsProcessingOutputString,
     QgsProcessingParameterBand,
     QgsProcessingParameterBoolean,
     QgsProcessingParameterDefinition,
@@ -120,11 +121,12 @@ def raster_outputs() -> list[QgsProcessingParameterRasterDestination]:
     ]
 
 
-def number_outputs() -> list[QgsProcessingOutputDefinition]:
-    """The figures that come out."""
+def other_outputs() -> list[QgsProcessingOutputDefinition]:
+    """The figures that come out, and all of them with their provenance in one JSON text (`JobResult` of the protocol)."""
     return [
         QgsProcessingOutputNumber("VALID_AREA_KM2", tr("Mapped area (km²)")),
         QgsProcessingOutputNumber("MEAN_CONFIDENCE", tr("Mean confidence (%)")),
+        QgsProcessingOutputString("REPORT", tr("Report (JSON)")),
     ]
 
 

@@ -21,7 +21,8 @@ FAILURE = {
 }
 RESULT = {
     "type": "result", "outputs": {}, "crs_wkt": None, "bounds": [0, 0, 1, 1], "height": 1, "width": 1, "unit": "db",
-    "unit_evidence": "e", "warp_note": "", "valid_share": 1.0, "valid_area_km2": 2.5, "mean_confidence_percent": 80.0, "class_area_ha": {"80": 1.0},
+    "unit_evidence": "e", "warp_note": "", "valid_share": 1.0, "valid_area_km2": 2.5, "mean_confidence_percent": 80.0,
+    "class_area_ha": {"80": 1.0},
     "windows_total": 1, "windows_run": 1, "device": "cpu", "precision": "fp32", "elapsed_s": 0.1, "model_name": "m",
     "model_sha256": "h",
 }  # fmt: skip

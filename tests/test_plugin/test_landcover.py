@@ -72,6 +72,8 @@ def test_algorithm_should_return_figures_and_tell_the_log(algorithm, python, par
     feedback = LoggedFeedback()
     results, ok = algorithm.run(parameters, context, feedback, catchExceptions=False)
     assert ok
+    report = json.loads(results.pop("REPORT"))
+    assert (report["type"], report["class_area_ha"]) == ("result", {"80": 1.0})
     assert results == {"LANDCOVER": parameters["LANDCOVER"], "VALID_AREA_KM2": 2.5, "MEAN_CONFIDENCE": 80.0}
     assert feedback.warnings == ["request of type predict"]
     assert feedback.progress() == 48.5

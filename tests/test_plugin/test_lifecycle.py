@@ -33,7 +33,7 @@ def test_plugin_should_undo_all_that_it_added_to_the_window(qgis_processing: Non
     for _ in range(2):
         plugin = sardine.classFactory(qgis_iface)
         plugin.initGui()
-        assert sorted(plugin_actions(qgis_iface)) == ["sardine_choose_python", "sardine_landcover"]
+        assert sorted(plugin_actions(qgis_iface)) == ["sardine_choose_python", "sardine_landcover", "sardine_panel"]
         assert provider_ids().count("sardine") == 1
         plugin.unload()
         QgsApplication.sendPostedEvents(None, 52)  # QEvent::DeferredDelete

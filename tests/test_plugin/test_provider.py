@@ -43,7 +43,7 @@ def test_algorithm_should_keep_the_ids_and_types_of_its_parameters(algorithm: Qg
 
 def test_algorithm_should_declare_each_output(algorithm: QgsProcessingAlgorithm) -> None:
     outputs = {o.name(): o.type() for o in algorithm.outputDefinitions()}
-    assert outputs == {**dict.fromkeys(RASTERS, "outputRaster"), **dict.fromkeys(NUMBERS, "outputNumber")}
+    assert outputs == {**dict.fromkeys(RASTERS, "outputRaster"), **dict.fromkeys(NUMBERS, "outputNumber"), "REPORT": "outputString"}
 
 
 def test_algorithm_should_require_nothing_but_the_raster(algorithm: QgsProcessingAlgorithm) -> None:

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which layer and band of the project most likely holds each band that a model needs. A proposal: a person may change it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from qgis.core import QgsRasterLayer
+
+LayerBand = tuple[QgsRasterLayer, int]
+
+_POLARISATION = re.compile(r"(?<![a-z])(vv|vh|hh|hv)(?![a-z])|(?<![a-z])(vv|vh|hh|hv)(?=db)", re.IGNORECASE)
+_POLARISATIONS = frozenset(("vv", "vh", "hh", "hv"))
+_DIRECTIONS = {"ascending": "asc", "descending": "desc"}
+
+
+def names_role(role: str, text: str) -> bool:
+    """Whether `text` names `role` and no other polarisation. The backend checks the same again when it opens the files.
+
+    >>> names_role("VV", "S1A_IW_sigma0_VV"), names_role("VV", "VV/VH ratio"), names_role("VV_asc", "vv ascending")
+    (True, False, True)
+    """
+    found = _words(text)
+    return _words(role) <= found and len(found & _POLARISATIONS) <= 1
+
+
+def guess_bands(roles: Sequence[str], selected: QgsRasterLayer, others: Sequence[QgsRasterLayer]) -> dict[str, LayerBand]:
+    """A layer and band (counted from 1) for each role that could be found: in `selected`, else in a sibling among `others`.
+
+    A sibling is a layer whose name, or whose file, differs from the selected one's in the polarisation alone.
+    """
+    siblings = [layer for layer in others if layer.id() != selected.id() and _common(layer) & _common(selected)]
+    found: dict[str, LayerBand] = {}
+    for role in roles:
+        for layer in (selected, *siblings):
+            number = band_of_role(layer, role)
+            if number:
+                found[role] = (layer, number)
+                break
+    return found
+
+
+def band_of_role(layer: QgsRasterLayer, role: str) -> int:
+    """The band of `layer` that names `role`, by its description; of a single-band layer by its own or its file's name. 0: none."""
+    provider = layer.dataProvider()
+    if provider is None:
+        return 0
+    numbers = [number for number in range(1, layer.bandCount() + 1) if names_role(role, provider.bandDescription(number))]
+    if len(numbers) == 1:
+        return numbers[0]
+    if layer.bandCount() == 1 and any(names_role(role, text) for text in _names(layer)):
+        return 1
+    return 0
+
+
+def _names(layer: QgsRasterLayer) -> tuple[str, str]:
+    return layer.name(), Path(layer.source().split("|", 1)[0]).stem
+
+
+def _common(layer: QgsRasterLayer) -> set[frozenset[str]]:
+    """The layer's names without their polarisation, where they have one."""
+    found = [_words(name) for name in _names(layer)]
+    return {words - _POLARISATIONS for words in found if words & _POLARISATIONS}
+
+
+def _words(text: str) -> frozenset[str]:
+    spaced = _POLARISATION.sub(lambda match: f" {match.group(0)} ", text).lower()
+    return frozenset(_DIRECTIONS.get(word, word) for word in re.split(r"[^a-z0-9]+", spaced) if word)

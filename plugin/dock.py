@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The panel: choices on one page, the result of the last run on the other, Run and Cancel below. Main thread only."""
+
+from __future__ import annotations
+
+import os
+import typing
+
+from qgis.core import Qgis, QgsMapLayer, QgsProcessingException, QgsProject, QgsRasterLayer
+from qgis.gui import QgsDockWidget, QgsMapLayerComboBox
+from qgis.PyQt.QtCore import Qt, QTimer
+from qgis.PyQt.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ..backend.protocol import SardineError
+from . import panel_memory, settings
+from .backend_environment import find_python
+from .locations import PLUGIN_ROOT
+from .panel_advanced import AdvancedOptions
+from .panel_area import AreaChooser
+from .panel_bands import BandTable
+from .panel_model import ModelChooser
+from .panel_outputs import OutputChooser
+from .panel_result import ResultView
+from .panel_run import RunBar
+from .results_group import add_results, is_result
+from .run_queue import Run, RunQueue
+from .translation import tr
+
+if typing.TYPE_CHECKING:
+    from qgis.gui import QgisInterface
+
+
+class SardineDock(QgsDockWidget):
+    """Everything for one run from a loaded scene. Closing it, or the project, ends the runs."""
+
+    def __init__(self, iface: QgisInterface, choose_python: typing.Callable[[], None]) -> None:
+        super().__init__(tr("SARdine"), iface.mainWindow())
+        self.setObjectName("sardine_dock")
+        self._iface = iface
+        self._choose_python = choose_python
+        self.queue = RunQueue()
+        self.scene = QgsMapLayerComboBox(self)
+        self.scene.setObjectName("scene")
+        self.scene.setFilters(Qgis.LayerFilter.RasterLayer)
+        self.scene.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.model = ModelChooser(self)
+        self.bands = BandTable(self)
+        self.area = AreaChooser(iface.mapCanvas(), self)
+        self.outputs = OutputChooser(self)
+        self.advanced = AdvancedOptions(self)
+        self.result = ResultView(self)
+        self.run_bar = RunBar(self.queue, self)
+        self.tabs = QTabWidget(self)
+        self._look_again = QTimer(self)
+        self._look_again.setSingleShot(True)
+        self._look_again.timeout.connect(self._fill_gaps)
+        self._no_python = self._python_banner()
+        self._lay_out()
+        panel_memory.recall(self.model, self.outputs, self.advanced)
+        self._connect()
+        self._model_changed()
+        self.take_up(iface.activeLayer())
+
+    def take_up(self, layer: QgsMapLayer | None) -> None:
+        """Makes `layer` the scene where it is a raster that no run of ours has made."""
+        if isinstance(layer, QgsRasterLayer) and not is_result(layer):
+            self.scene.setLayer(layer)
+        self._scene_changed()
+
+    def problem(self) -> str:
+        """Why no run can be started, as one sentence; empty where one can."""
+        if self._python_problem():
+            return tr("No Python is set for the backend: choose one above.")
+        if self.model.card is None:
+            return self.model.problem
+        if self.scene.currentLayer() is None:
+            return tr("Load a Sentinel-1 raster into the project.")
+        return self.bands.problem() or self.area.problem() or self.outputs.problem()
+
+    def parameters(self) -> dict[str, object]:
+        """The parameters of `sardine:landcover` as they are chosen. Only where `problem` is empty."""
+        return {
+            **self.bands.parameters(),
+            **self.area.parameters(),
+            "MODEL": self.model.path(),
+            **self.advanced.parameters(),
+            **self.outputs.parameters(self._scene_name(), self.queue.taken()),
+        }
+
+    def start_run(self) -> None:
+        """Starts a run with the choices, or lets it wait for those before it."""
+        self._check()
+        if self.problem() or self.model.card is None:
+            return
+        panel_memory.keep(self.model, self.outputs, self.advanced)
+        try:
+            run = Run(self.parameters(), self._scene_name(), self.model.card)
+        except QgsProcessingException as error:
+            self.run_bar.set_problem(str(error))
+            return
+        self.queue.add(run)
+
+    def release(self) -> None:
+        """Ends the runs and gives back all that the panel holds of QGIS's; to be called before it is deleted."""
+        self._disconnect()
+        self.queue.shut_down()
+        self.area.release()
+
+    def _scene_name(self) -> str:
+        return self.scene.currentLayer().name()
+
+    def _python_problem(self) -> str:
+        try:
+            find_python(settings.chosen_python(), os.environ, PLUGIN_ROOT)
+        except SardineError as error:
+            return str(error)
+        return ""
+
+    def _python_banner(self) -> QFrame:
+        banner = QFrame(self)
+        banner.setFrameShape(QFrame.Shape.StyledPanel)
+        self._python_text = QLabel(banner)
+        self._python_text.setWordWrap(True)
+        self._python_text.setTextFormat(Qt.TextFormat.PlainText)
+        choose = QPushButton(tr("Choose the backend's Python…"), banner)
+        choose.clicked.connect(self._ask_for_python)
+        line = QHBoxLayout()
+        line.addWidget(choose)
+        line.addStretch(1)
+        layout = QVBoxLayout(banner)
+        layout.addWidget(self._python_text)
+        layout.addLayout(line)
+        return banner
+
+    def _ask_for_python(self) -> None:
+        self._choose_python()
+        self._check()
+
+    def _lay_out(self) -> None:
+        page = QWidget(self)
+        layout = QVBoxLayout(page)
+        layout.addWidget(self._no_python)
+        parts = (
+            (tr("Scene"), self.scene),
+            (tr("Model"), self.model),
+            (tr("Bands"), self.bands),
+            (tr("Area"), self.area),
+            (tr("Results"), self.outputs),
+        )
+        for title, part in parts:
+            heading = QLabel(title, page)
+            font = heading.font()
+            font.setBold(True)
+            heading.setFont(font)
+            layout.addWidget(heading)
+            layout.addWidget(part)
+            layout.addSpacing(6)
+        layout.addWidget(self.advanced)
+        layout.addStretch(1)
+        scroll = QScrollArea(self)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(page)
+        self.tabs.addTab(scroll, tr("Map"))
+        self.tabs.addTab(self.result, tr("Last result"))
+        self.tabs.setDocumentMode(True)
+        body = QWidget(self)
+        layout = QVBoxLayout(body)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.tabs, 1)
+        layout.addWidget(self.run_bar)
+        self.setWidget(body)
+        self.setMinimumWidth(320)
+
+    def _connect(self) -> None:
+        self.scene.layerChanged.connect(self._scene_changed)
+        self.model.changed.connect(self._model_changed)
+        for part in (self.bands, self.area, self.outputs):
+            part.changed.connect(self._check)
+        self.run_bar.run_wanted.connect(self.start_run)
+        self.queue.started.connect(self._started)
+        self.queue.ended.connect(self._ended)
+        self.closed.connect(self.queue.cancel_all)
+        self._iface.currentLayerChanged.connect(self._current_layer_changed)
+        QgsProject.instance().cleared.connect(self.queue.cancel_all)
+        QgsProject.instance().layersAdded.connect(self._layers_added)
+
+    def _disconnect(self) -> None:
+        self.queue.ended.disconnect(self._ended)
+        self._iface.currentLayerChanged.disconnect(self._current_layer_changed)
+        QgsProject.instance().cleared.disconnect(self.queue.cancel_all)
+        QgsProject.instance().layersAdded.disconnect(self._layers_added)
+
+    def _current_layer_changed(self, layer: QgsMapLayer | None) -> None:
+        if isinstance(layer, QgsRasterLayer) and not is_result(layer):
+            self.scene.setLayer(layer)
+
+    def _layers_added(self) -> None:
+        # The lists of the rows hear of a layer at the same time, and may not hold it yet.
+        self._look_again.start(0)
+
+    def _fill_gaps(self) -> None:
+        if self.bands.problem():
+            self._scene_changed()  # it may be the sibling that was missing
+
+    def _scene_changed(self) -> None:
+        layer = self.scene.currentLayer()
+        raster = layer if isinstance(layer, QgsRasterLayer) else None
+        self.bands.set_layer(raster)
+        self.area.set_layer(raster)
+        self._check()
+
+    def _model_changed(self) -> None:
+        card = self.model.card
+        self.bands.set_bands(card.bands if card is not None else ())
+        self.outputs.set_card(card)
+        self._check()
+
+    def _check(self) -> None:
+        self._python_text.setText(self._python_problem())
+        self._no_python.setVisible(bool(self._python_problem()))
+        self.run_bar.set_problem(self.problem())
+
+    def _started(self, run: Run) -> None:
+        self.tabs.setCurrentIndex(0)
+
+    def _ended(self, run: Run) -> None:
+        problems = []
+        if run.outcome == "done":
+            _, broken = add_results(run, QgsProject.instance())
+            problems = [tr("QGIS could not open the result {file}.").format(file=path) for path in broken]
+        self.result.show_run(run, problems)
+        self.tabs.setCurrentWidget(self.result)

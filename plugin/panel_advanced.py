@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The part of the panel that most runs leave alone. Labels are those that error messages name."""
+
+from __future__ import annotations
+
+from qgis.gui import QgsCollapsibleGroupBox
+from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QWidget
+
+from .processing.parameters import DEVICE_HINTS
+from .translation import tr
+
+
+class AdvancedOptions(QgsCollapsibleGroupBox):
+    """Overlap, device, and what to do with scenes without reference system or with coarse pixels."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(tr("Advanced"), parent)
+        self.overlap = QDoubleSpinBox(self)
+        self.overlap.setRange(0.0, 0.75)
+        self.overlap.setSingleStep(0.125)
+        self.overlap.setDecimals(3)
+        self.overlap.setValue(0.125)
+        self.overlap.setToolTip(tr("Share of a window that it has in common with the next. More is smoother and slower."))
+        self.device = QComboBox(self)
+        self.device.setEditable(True)
+        self.device.addItems(DEVICE_HINTS)
+        self.device.setToolTip(tr("auto takes a graphics card where there is one; cuda:1 names one of several."))
+        self.spacing_m = QDoubleSpinBox(self)
+        self.spacing_m.setRange(0.0, 10_000.0)
+        self.spacing_m.setDecimals(2)
+        self.spacing_m.setSpecialValueText(tr("as the file says"))
+        self.spacing_m.setToolTip(tr("Of a raster without coordinate system, which is then used as it is."))
+        self.allow_coarse = QCheckBox(tr("Take pixels that are too coarse"), self)
+        form = QFormLayout(self)
+        form.addRow(tr("Overlap of windows"), self.overlap)
+        form.addRow(tr("Device"), self.device)
+        form.addRow(tr("Pixel spacing (m)"), self.spacing_m)
+        form.addRow(self.allow_coarse)
+        self.setCollapsed(True)
+
+    def parameters(self) -> dict[str, object]:
+        """OVERLAP, DEVICE, SPACING_M and ALLOW_COARSE of the algorithm."""
+        return {
+            "OVERLAP": self.overlap.value(),
+            "DEVICE": self.device.currentText().strip() or "auto",
+            "SPACING_M": self.spacing_m.value() or None,
+            "ALLOW_COARSE": self.allow_coarse.isChecked(),
+        }

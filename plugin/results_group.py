@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The results of a run become one group of styled layers in the project. Main thread only."""
+
+from __future__ import annotations
+
+from qgis.core import QgsLayerTreeGroup, QgsMapLayer, QgsProject, QgsRasterLayer
+
+from .layer_metadata import metadata_of
+from .panel_outputs import output_labels
+from .processing.parameters import RASTER_OUTPUTS
+from .run_queue import Run
+from .styling import style
+
+OUTPUT_PROPERTY = "sardine/output"
+"""Marks a result layer, and says which: the panel does not take it for the next scene."""
+
+
+def add_results(run: Run, project: QgsProject) -> tuple[QgsLayerTreeGroup, list[str]]:
+    """The group, on top of the layer tree, and the files that QGIS could not open.
+
+    Land cover lies on top, then confidence, attention, and the probabilities, which are not shown.
+    """
+    layers: dict[str, QgsRasterLayer] = {}
+    broken = []
+    labels = output_labels()
+    for name in sorted(run.outputs, key=list(labels).index):
+        layer = QgsRasterLayer(run.outputs[name], labels[name], "gdal")
+        if not layer.isValid():
+            broken.append(run.outputs[name])
+            continue
+        style(layer, RASTER_OUTPUTS[name], run.card)
+        layer.setCustomProperty(OUTPUT_PROPERTY, RASTER_OUTPUTS[name])
+        if run.result is not None:
+            title = f"{labels[name]}: {run.title}"
+            layer.setMetadata(metadata_of(name, title, run.scene_name, run.result, run.card))
+        layers[name] = layer
+    group = project.layerTreeRoot().insertGroup(0, run.title)
+    for name in ("LANDCOVER", "CONFIDENCE", "ATTENTION", "PROBABILITIES"):
+        if name in layers:
+            project.addMapLayer(layers[name], False)
+            node = group.addLayer(layers[name])
+            node.setExpanded(name == "LANDCOVER")
+            node.setItemVisibilityChecked(name != "PROBABILITIES")
+    return group, broken
+
+
+def is_result(layer: QgsMapLayer) -> bool:
+    """Whether `layer` came out of a run of the panel."""
+    return bool(layer.customProperty(OUTPUT_PROPERTY))

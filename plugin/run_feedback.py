@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Processing's feedback for a run that the panel started: keeps the log's ends, the warnings and the error."""
+
+from __future__ import annotations
+
+from qgis.core import QgsProcessingFeedback
+from qgis.PyQt.QtCore import pyqtSignal
+
+from .message_stream import Excerpt
+
+
+class RunFeedback(QgsProcessingFeedback):
+    """Called from the run's thread. What the main thread must hear of at once is a signal; the rest it reads at the end."""
+
+    stage_told = pyqtSignal(str)
+
+    text_interval_s = 1.0
+    """A panel shows the latest text instead of keeping each, so it may change each second."""
+
+    def __init__(self) -> None:
+        super().__init__(False)
+        self.warnings: list[str] = []
+        self.infos: list[str] = []
+        self.error = ""
+        self._log = Excerpt()
+
+    @property
+    def log(self) -> str:
+        """Head and tail of what was told."""
+        return self._log.text
+
+    def setProgressText(self, text: str) -> None:
+        self.stage_told.emit(text)
+
+    def reportError(self, error: str, fatalError: bool = False) -> None:  # noqa: N803
+        self.error = error
+        self._keep(error)
+
+    def pushWarning(self, warning: str) -> None:
+        self.warnings.append(warning)
+        self._keep(warning)
+
+    def pushInfo(self, info: str) -> None:
+        self.infos.append(info)
+        self._keep(info)
+
+    def pushDebugInfo(self, info: str) -> None:
+        self._keep(info)
+
+    def pushCommandInfo(self, info: str) -> None:
+        self._keep(info)
+
+    def pushConsoleInfo(self, info: str) -> None:
+        self._keep(info)
+
+    def _keep(self, text: str) -> None:
+        for line in text.splitlines():
+            self._log.add(line.encode("utf-8", "backslashreplace"))
