@@ -17,7 +17,7 @@ from .model_card import ModelCard
 from .protocol import BandSource
 from .radiometry import HIGHEST_DB, LOWEST_DB, standardise, to_db
 from .scene import Scene, open_bands
-from .sources import CACHE_BYTES, DECLARED, NOT_FINITE, SENTINEL, blank_zero_everywhere
+from .sources import DECLARED, NOT_FINITE, SENTINEL, blank_zero_everywhere, cache_bytes
 from .windows import lay_windows
 
 ASSUMED_SPACING_M = 10.0
@@ -185,6 +185,7 @@ def _expected(scene: Scene, card: ModelCard, block_share: float, seconds_per_win
     # rows of one window row: input in dB and standardised, logits being summed and probabilities, all float32
     rows_bytes = layout.canvas.width * card.window_px * 4 * (2 * len(card.bands) + 2 * len(card.classes) + 2)
     source_bytes = sum(layer.height * layer.width * 4 * len(layer.bands) for layer in scene.layers)
+    read = [(dataset, band.band) for layer in scene.layers for band, dataset in zip(layer.bands, layer.datasets, strict=True)]
     process_bytes = _peak_process_bytes()
     basis = "rows in work and GDAL's cache" + (", and this process as it is now" if process_bytes else "")
     return {
@@ -193,7 +194,7 @@ def _expected(scene: Scene, card: ModelCard, block_share: float, seconds_per_win
         "windows_total": layout.count,
         "windows_expected": windows,
         "seconds_expected": None if seconds_per_window is None else round(windows * seconds_per_window, 1),
-        "memory_mb_expected": round((rows_bytes + min(CACHE_BYTES, source_bytes) + process_bytes) / 2**20, 1),
+        "memory_mb_expected": round((rows_bytes + min(cache_bytes(read), source_bytes) + process_bytes) / 2**20, 1),
         "memory_basis": basis,
     }
 

@@ -23,7 +23,7 @@ from .protocol import UNITS, BandSource, ErrorCode, SardineError
 from .radiometry import HIGHEST_DB, LOWEST_DB, require_calibration, to_db
 from .scene_checks import Warning_, check_backscatter, check_different, check_order, check_real_valued, check_values
 from .scene_reader import Scene
-from .sources import RasterInfo, blank_zero_everywhere, check_readable, describe_raster, open_raster
+from .sources import RasterInfo, blank_zero_everywhere, cache_bytes, check_readable, describe_raster, open_raster, set_cache
 from .units import BandSample, UnitReport, backscatter_of, detect_unit, require_certain, unlikely
 from .warp import GridReader
 
@@ -85,6 +85,7 @@ def open_bands(
         resolved = resolve_bands(bands, infos, specs)
         specs = specs if specs is not None else [_any_spec(band.role) for band in resolved]
         check_real_valued(resolved, infos)
+        set_cache(cache_bytes((datasets[band.path], band.band) for band in resolved))
         for path, dataset in datasets.items():
             check_readable(dataset, [band.band for band in resolved if band.path == path])
         layers = _layers(resolved, datasets, spacing_m)

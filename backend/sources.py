@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,11 @@ from .radiometry import BoolArray, FloatArray
 
 FormArray = npt.NDArray[np.uint8]
 
-CACHE_BYTES = 128 * 2**20
-"""GDAL's block cache. Its default, 5% of the machine's memory, would let memory grow with the scene's height."""
+LEAST_CACHE_BYTES, MOST_CACHE_BYTES = 128 * 2**20, 2**30
+"""Limits of GDAL's block cache. Its default, 5% of the machine's memory, would let memory grow with the scene's height."""
+
+WRITTEN_BYTES = 64 * 2**20
+"""Of the cache, for the blocks of the outputs."""
 
 SENTINELS = (-9999.0, -32768.0, -99.0)
 """Nodata values that files hold without declaring them."""
@@ -78,7 +81,6 @@ def gdal_errors(path: str, *, refused: bool) -> Iterator[None]:
 
 def open_raster(path: str) -> Any:
     """The rasterio dataset at `path`. Raises SardineError: source_missing, source_not_raster, source_unreadable."""
-    set_gdal_config("GDAL_CACHEMAX", CACHE_BYTES)
     plain = Path(path)
     try:
         with warnings.catch_warnings():
@@ -113,6 +115,25 @@ def open_raster(path: str) -> Any:
         dataset.close()
         raise _not_raster(plain.name, f"it holds no bands of its own; its parts are {parts}" if parts else "it holds no bands")
     return dataset
+
+
+def cache_bytes(bands: Iterable[tuple[Any, int]]) -> int:
+    """Bytes of GDAL's block cache for reading these bands (dataset, number) row by row without unpacking a block twice.
+
+    Two rows of blocks of each band, values and mask: the rows read at a time may lie in two, and another band's come between.
+    It depends on the width of the rasters and on the height of their blocks, never on the height of the rasters.
+    """
+    needed = WRITTEN_BYTES
+    for dataset, band in bands:
+        height, width = dataset.block_shapes[band - 1]
+        columns = -(-dataset.width // width) * width
+        needed += 2 * min(height, dataset.height) * columns * (np.dtype(dataset.dtypes[band - 1]).itemsize + 1)
+    return min(max(needed, LEAST_CACHE_BYTES), MOST_CACHE_BYTES)
+
+
+def set_cache(size_bytes: int) -> None:
+    """Limits GDAL's block cache, which all datasets of the process share."""
+    set_gdal_config("GDAL_CACHEMAX", size_bytes)
 
 
 def describe_raster(dataset: Any, path: str) -> RasterInfo:

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
+from rasterio.env import get_gdal_config
 from rasterio.warp import Resampling, reproject
 
 from backend.grid import PixelWindow
 from backend.protocol import BandSource
 from backend.scene import Scene, open_scene
+from backend.sources import LEAST_CACHE_BYTES, cache_bytes
 from tests.test_backend.cards import VH, VV, small_card
 from tests.test_backend.rasters import (
     UTM33,
@@ -440,6 +443,25 @@ def test_the_mask_should_be_true_inside_its_polygons(tmp_path):
         mask = scene.read_mask(PixelWindow(5, 5, 20, 20))
         assert mask[5:15, 5:15].all()
         assert mask.sum() == 100
+
+
+def test_the_block_cache_should_hold_two_rows_of_blocks_and_not_grow_with_the_height(tmp_path):
+    """A full IW scene, 25,000 px wide in tiles of 512: 205 MB of float32 in two bands."""
+    sizes = {}
+    for height in (1024, 4096):
+        for width in (1024, 25_000):
+            path = tmp_path / f"{height} {width}.tif"
+            profile = {"driver": "GTiff", "height": height, "width": width, "count": 2, "dtype": "float32", "crs": UTM33}
+            tiles = {"tiled": True, "blockxsize": 512, "blockysize": 512, "sparse_ok": True}
+            with rasterio.open(path, "w", transform=UTM33_TRANSFORM, **profile, **tiles):
+                pass
+            with rasterio.open(path) as dataset:
+                sizes[height, width] = cache_bytes([(dataset, 1), (dataset, 2)])
+    assert sizes[1024, 1024] == LEAST_CACHE_BYTES
+    assert 205e6 < sizes[1024, 25_000] < 400e6
+    assert sizes[4096, 25_000] == sizes[1024, 25_000]
+    with open_at(write_scene(tmp_path / "a.tif")):
+        assert get_gdal_config("GDAL_CACHEMAX") == LEAST_CACHE_BYTES
 
 
 def test_files_should_be_closed_with_the_scene(tmp_path):
