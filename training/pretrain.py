@@ -186,10 +186,11 @@ class _Run:
         self.started = self._shown = self._saved = time.monotonic()
 
     def begin(self) -> None:
-        """Makes the run folder; the first line of metrics.jsonl is the health of the random encoder."""
+        """Makes the run folder with what the run begins with; the first line of metrics.jsonl is the random encoder's health."""
         if self.team.leads:
             self.provenance = start_run(self.config.out, self.config)
             self._check_health()
+            self._save()
 
     def take_over(self) -> list[str]:
         """Takes over the state that the run in `out` was saved with; returns what stands against it."""
@@ -246,10 +247,10 @@ class _Run:
         for number, (loss, _) in enumerate(values):
             if not math.isfinite(loss):
                 self._stop_for_divergence(self.step - len(values) + number, f"The loss became {loss}")
-        self._recent += values
-        at_line = self.step % config.log_steps == 0 or self.step == config.steps
-        if at_line and self.team.leads:
-            self._log(waited_s)
+        if self.team.leads:
+            self._recent += values
+            if self.step % config.log_steps == 0 or self.step == config.steps:
+                self._log(waited_s)
         every = config.health_steps or self.schedules.steps_per_epoch
         # The first look after the step that is due: on a GPU looks are rarer than steps.
         due = self.step // every > (self.step - self._look_steps) // every or self.step == config.steps
@@ -375,8 +376,8 @@ class _Run:
         )
 
     def _last_good(self) -> str:
-        if self.saved_step is None:
-            return "Nothing had been saved yet."
+        if self.saved_step is None:  # in the team's other processes, which do not save
+            return ""
         return f"The last good checkpoint is {self.config.out / STATE}, step {self.saved_step}."
 
     def _open_board(self) -> None:
@@ -466,9 +467,15 @@ def _is_lost_connection(error: RuntimeError) -> bool:
 
 def _drop_later_lines(path: Path, step: int) -> None:
     """Removes the lines of steps after the one that the run goes on from; they will come again."""
-    lines = path.read_text().splitlines() if path.is_file() else []
-    kept = [line for line in lines if json.loads(line).get("step", 0) <= step]
-    path.write_text("".join(line + "\n" for line in kept))
+    kept = []
+    for line in path.read_text().splitlines() if path.is_file() else []:
+        try:
+            values = json.loads(line)
+        except ValueError:  # a process that was killed may have left half a line, the last one
+            break
+        if values.get("step", 0) <= step:
+            kept.append(line + "\n")
+    path.write_text("".join(kept))
 
 
 def _device(wanted: str) -> torch.device:
