@@ -44,8 +44,10 @@ from training.pretrain_checks import (
 )
 from training.pretrain_config import PretrainConfig, dino_numbers
 from training.pretrain_data import ChipSource, Probe, StepPlan, open_source, plan_step, steps_per_epoch
+from training.view_pictures import write_views
 
 GO_ON, INTERRUPTED, COLLAPSED = 0, 1, 2
+PICTURED_CHIPS = 6
 COLLAPSE_GRACE_SHARE = 0.3
 COLLAPSE_GRACE_STEPS = 100
 """Until both are over a run may answer the same for every chip: it begins so, until the centre has found where the outputs lie
@@ -189,6 +191,8 @@ class _Run:
         """Makes the run folder with what the run begins with; the first line of metrics.jsonl is the random encoder's health."""
         if self.team.leads:
             self.provenance = start_run(self.config.out, self.config)
+            plan = plan_step(self.config, self.source, len(self.card.bands), 0)
+            write_views(self.config.out / "views.png", *self.views(plan.part(0, self.team.size)), PICTURED_CHIPS)
             self._check_health()
             self._save()
 

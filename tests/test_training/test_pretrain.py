@@ -10,17 +10,22 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 import torch
+from rasterio.errors import NotGeoreferencedWarning
 
 from backend.model import build_model
 from backend.model_card import ModelCard
 from backend.model_file import load_model, save_model
 from training.checkpoint import load_checkpoint
+from training.crops import power_planes, render_views
 from training.dino import Dino
 from training.pretrain import encoder_card
 from training.pretrain_checks import machine_problems, memory_bytes
@@ -100,6 +105,23 @@ def test_run_folder_should_tell_how_the_run_went(finished: Path) -> None:
     assert {"knn_accuracy", "embedding_rank", "centre_norm"} <= checks[0]["health"].keys()
     assert json.loads((finished / "config.json").read_text())["steps"] == 8
     assert json.loads((finished / "provenance.json").read_text())["versions"]["torch"]
+
+
+def test_picture_should_show_the_views_of_the_first_step(scenes: Path, finished: Path) -> None:
+    made = config(scenes, finished)
+    card = encoder_card(made)
+    source, _ = open_source(made, card.bands)
+    plan = plan_step(made, source, 2, 0)
+    large = render_views(power_planes(source.read(plan.indices, plan.dates)), plan.global_draws, 32, card.bands)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(finished / "views.png") as file:
+            grey = file.read(1)
+    assert grey.shape == (4 * 34, 2 * 34 + 2 * 18), "four chips; two global views of 32 px and two local ones of 16"
+    second_view_of_third_chip = grey[68:100, 34:66]
+    expected = (large[4 + 2, 0].numpy().clip(-2.5, 2.5) + 2.5) / 5 * 255
+    assert np.abs(second_view_of_third_chip - expected).max() <= 1
+    assert (grey[16:34, 68:] == 0).all(), "below the local views there is nothing"
 
 
 def test_checkpoint_should_hold_the_teachers_encoder_for_its_card(finished: Path) -> None:
@@ -322,6 +344,9 @@ def test_bad_input_should_be_refused_all_at_once(
     said = capsys.readouterr().err
     assert "already holds a run" in said
     assert "fewer than one batch of 500" in said
+    if find_spec("tensorboard") is None:
+        assert main(arguments(scenes, tmp_path / "run", "--tensorboard=true")) == 2
+        assert "tensorboard is not installed" in capsys.readouterr().err
     with pytest.raises(SystemExit) as caught:
         main(arguments(scenes, tmp_path / "run", "--crops.colour_jitter=1"))
     assert caught.value.code == 2
