@@ -161,11 +161,15 @@ def _check_duplicates(resolved: Sequence[RoleBand]) -> None:
                 what = (
                     f"Band {band.band} of {Path(band.path).name} was given for both {other.role} and {band.role}."
                     if same_band
-                    else f"Two bands claim the role {band.role}."
+                    else f"{_named(other)} and {_named(band)} both claim the role {band.role}."
                 )
                 raise SardineError(
                     ErrorCode.BAND_DUPLICATE, what, "Each role needs a band of its own.", "Choose one band for each role."
                 )
+
+
+def _named(band: RoleBand) -> str:
+    return f"Band {band.band} of {Path(band.path).name}" + (f" (“{band.text[:_TEXT_TO_SHOW]}”)" if band.text else "")
 
 
 def _check_complete(resolved: Sequence[RoleBand], specs: Sequence[BandSpec]) -> None:

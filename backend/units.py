@@ -152,7 +152,7 @@ def _from_values(samples: Sequence[BandSample], named: str | None, is_grd: bool,
                 "the file is a Sentinel-1 GRD product"
                 if is_grd
                 else "a calibration constant was given"
-                if calibration_db
+                if calibration_db is not None
                 else "named so"
             )
             return _Finding("dn", f"digital numbers: positive values, and {why}")

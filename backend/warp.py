@@ -36,6 +36,10 @@ every window and every crop of a scene is warped alike."""
 
 REMEMBERED_TILES = 4096
 
+PIXEL_FRAME = Affine(1.0, 0.0, 1e6, 0.0, -1.0, 1e6)
+"""Pixels of the grid are handed to GDAL in this frame instead of the grid's own coordinates: a raster of 1 m at the origin of
+its coordinates has the transform by which GDAL means none, and would be left out."""
+
 
 class GridReader:
     """Reads windows of an output grid from one raster, warped where its pixels lie elsewhere."""
@@ -125,14 +129,13 @@ class GridReader:
             return
         top, left = near.row - window.row, near.column - window.column
         source = np.ascontiguousarray(source[:, top : top + near.height, left : left + near.width])
-        grid = self._grid.crop(part)
         warped = np.full((source.shape[0], part.height, part.width), np.nan, dtype=np.float32)
         reproject(
             source,
             warped,
-            src_transform=_affine_of(self._grid) @ ~fit @ Affine.translation(near.column, near.row),
+            src_transform=PIXEL_FRAME @ ~fit @ Affine.translation(near.column, near.row),
             src_crs=self._crs,
-            dst_transform=_affine_of(grid),
+            dst_transform=PIXEL_FRAME @ Affine.translation(part.column, part.row),
             dst_crs=self._crs,
             src_nodata=np.nan,
             dst_nodata=np.nan,
@@ -232,7 +235,3 @@ class GridReader:
         per_pixel = 1 / (self._scale[0] * self._scale[1])
         side = min(BLOCK_PX, int(math.sqrt(BLOCK_SOURCE_PX / per_pixel)))
         return max(SMALLEST_TILE_PX, 1 << (side.bit_length() - 1))  # a power of two, as tiles are: one divides the other
-
-
-def _affine_of(grid: RasterGrid) -> Affine:
-    return Affine(grid.pixel_width, 0.0, grid.origin_x, 0.0, -grid.pixel_height, grid.origin_y)

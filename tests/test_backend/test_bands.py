@@ -126,6 +126,7 @@ def test_the_same_band_twice_should_be_refused(tmp_path):
 def test_a_role_claimed_twice_should_be_refused():
     error = refusal([BandSource("", "a.tif", 0)], info("a.tif", "VV_asc", "VH_asc", "VV_desc", "VH_desc"))
     assert error.code is ErrorCode.BAND_DUPLICATE
+    assert error.found == "Band 1 of a.tif (“VV_asc”) and Band 3 of a.tif (“VV_desc”) both claim the role VV."
     assert "role VV" in error.found
 
 

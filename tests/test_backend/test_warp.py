@@ -183,6 +183,14 @@ def test_warp_should_match_plain_bilinear_interpolation():
     assert np.abs(warped - expected)[:, inner].mean() < 2e-3
 
 
+@pytest.mark.parametrize("spacing_m", [0.5, 1.0, 2.0])
+def test_pixels_of_a_metre_at_the_origin_should_be_warped_too(spacing_m):
+    """GDAL takes a transform of ones for none."""
+    reader, grid = reader_of(affine_reference(LOCAL_METRES, Affine(spacing_m, 0, 0, 0, -spacing_m, 0), 400, 600))
+    read = reader.read(grid.full_window, from_array(np.full((1, 400, 600), 7, np.float32)), 1)
+    np.testing.assert_allclose(read, 7)
+
+
 def test_warp_should_give_a_constant_for_a_constant():
     reader, grid = reader_of(degrees())
     warped = reader.read(grid.full_window, from_array(np.full((1, 120, 150), 0.05, np.float32)), 1)
