@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import typing
 
 from qgis.core import Qgis, QgsMapLayer, QgsProcessingException, QgsProject, QgsRasterLayer
@@ -11,9 +10,7 @@ from qgis.gui import QgsDockWidget, QgsMapLayerComboBox
 from qgis.PyQt.QtCore import Qt, QTimer
 from qgis.PyQt.QtWidgets import (
     QFrame,
-    QHBoxLayout,
     QLabel,
-    QPushButton,
     QScrollArea,
     QSizePolicy,
     QTabWidget,
@@ -21,19 +18,19 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from ..backend.protocol import SardineError
-from . import panel_memory, settings
-from .backend_environment import find_python
-from .locations import PLUGIN_ROOT
+from . import panel_memory
 from .panel_advanced import AdvancedOptions
 from .panel_area import AreaChooser
 from .panel_bands import BandTable
+from .panel_check import CheckView
 from .panel_model import ModelChooser
 from .panel_outputs import OutputChooser
+from .panel_python import PythonBanner
 from .panel_result import ResultView
 from .panel_run import RunBar
 from .results_group import add_results, is_result
 from .run_queue import Run, RunQueue
+from .scene_check import check_arguments
 from .translation import tr
 
 if typing.TYPE_CHECKING:
@@ -47,7 +44,7 @@ class SardineDock(QgsDockWidget):
         super().__init__(tr("SARdine"), iface.mainWindow())
         self.setObjectName("sardine_dock")
         self._iface = iface
-        self._choose_python = choose_python
+        self.python = PythonBanner(choose_python, self)
         self.queue = RunQueue()
         self.scene = QgsMapLayerComboBox(self)
         self.scene.setObjectName("scene")
@@ -55,6 +52,7 @@ class SardineDock(QgsDockWidget):
         self.scene.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.model = ModelChooser(self)
         self.bands = BandTable(self)
+        self.check = CheckView(self)
         self.area = AreaChooser(iface.mapCanvas(), self)
         self.outputs = OutputChooser(self)
         self.advanced = AdvancedOptions(self)
@@ -64,7 +62,6 @@ class SardineDock(QgsDockWidget):
         self._look_again = QTimer(self)
         self._look_again.setSingleShot(True)
         self._look_again.timeout.connect(self._fill_gaps)
-        self._no_python = self._python_banner()
         self._lay_out()
         panel_memory.recall(self.model, self.outputs, self.advanced)
         self._connect()
@@ -79,7 +76,7 @@ class SardineDock(QgsDockWidget):
 
     def problem(self) -> str:
         """Why no run can be started, as one sentence; empty where one can."""
-        if self._python_problem():
+        if self.python.update_problem():
             return tr("No Python is set for the backend: choose one above.")
         if self.model.card is None:
             return self.model.problem
@@ -110,59 +107,40 @@ class SardineDock(QgsDockWidget):
             return
         self.queue.add(run)
 
+    def start_check(self) -> None:
+        """Asks the backend what it takes the scene for, without mapping it."""
+        problem = self.python.update_problem() or self.model.problem or self.bands.problem()
+        if problem or self.scene.currentLayer() is None:
+            self._check()
+            return
+        chosen = {**self.bands.parameters(), **self.advanced.parameters(), "MODEL": self.model.path()}
+        self.check.start(check_arguments({**chosen, "BANDS": self.bands.sources()}))
+
     def release(self) -> None:
         """Ends the runs and gives back all that the panel holds of QGIS's; to be called before it is deleted."""
         self._disconnect()
+        self.check.forget()
         self.queue.shut_down()
         self.area.release()
 
     def _scene_name(self) -> str:
         return self.scene.currentLayer().name()
 
-    def _python_problem(self) -> str:
-        try:
-            find_python(settings.chosen_python(), os.environ, PLUGIN_ROOT)
-        except SardineError as error:
-            return str(error)
-        return ""
-
-    def _python_banner(self) -> QFrame:
-        banner = QFrame(self)
-        banner.setFrameShape(QFrame.Shape.StyledPanel)
-        self._python_text = QLabel(banner)
-        self._python_text.setWordWrap(True)
-        self._python_text.setTextFormat(Qt.TextFormat.PlainText)
-        choose = QPushButton(tr("Choose the backend's Python…"), banner)
-        choose.clicked.connect(self._ask_for_python)
-        line = QHBoxLayout()
-        line.addWidget(choose)
-        line.addStretch(1)
-        layout = QVBoxLayout(banner)
-        layout.addWidget(self._python_text)
-        layout.addLayout(line)
-        return banner
-
-    def _ask_for_python(self) -> None:
-        self._choose_python()
-        self._check()
-
     def _lay_out(self) -> None:
         page = QWidget(self)
         layout = QVBoxLayout(page)
-        layout.addWidget(self._no_python)
+        layout.addWidget(self.python)
         parts = (
             (tr("Scene"), self.scene),
             (tr("Model"), self.model),
             (tr("Bands"), self.bands),
+            ("", self.check),
             (tr("Area"), self.area),
             (tr("Results"), self.outputs),
         )
         for title, part in parts:
-            heading = QLabel(title, page)
-            font = heading.font()
-            font.setBold(True)
-            heading.setFont(font)
-            layout.addWidget(heading)
+            if title:
+                layout.addWidget(_heading(title, page))
             layout.addWidget(part)
             layout.addSpacing(6)
         layout.addWidget(self.advanced)
@@ -185,9 +163,14 @@ class SardineDock(QgsDockWidget):
 
     def _connect(self) -> None:
         self.scene.layerChanged.connect(self._scene_changed)
+        self.python.changed.connect(self._check)
         self.model.changed.connect(self._model_changed)
         for part in (self.bands, self.area, self.outputs):
             part.changed.connect(self._check)
+        self.bands.changed.connect(self.check.forget)
+        self.model.changed.connect(self.check.forget)
+        self.check.wanted.connect(self.start_check)
+        self.closed.connect(self.check.forget)
         self.run_bar.run_wanted.connect(self.start_run)
         self.queue.started.connect(self._started)
         self.queue.ended.connect(self._ended)
@@ -228,8 +211,6 @@ class SardineDock(QgsDockWidget):
         self._check()
 
     def _check(self) -> None:
-        self._python_text.setText(self._python_problem())
-        self._no_python.setVisible(bool(self._python_problem()))
         self.run_bar.set_problem(self.problem())
 
     def _started(self, run: Run) -> None:
@@ -242,3 +223,11 @@ class SardineDock(QgsDockWidget):
             problems = [tr("QGIS could not open the result {file}.").format(file=path) for path in broken]
         self.result.show_run(run, problems)
         self.tabs.setCurrentWidget(self.result)
+
+
+def _heading(text: str, parent: QWidget) -> QLabel:
+    label = QLabel(text, parent)
+    font = label.font()
+    font.setBold(True)
+    label.setFont(font)
+    return label

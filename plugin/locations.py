@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+from qgis.core import QgsApplication
 
 from ..backend.protocol import ErrorCode, SardineError
 
@@ -28,3 +31,8 @@ def bundled_model() -> Path:
             "Install the plugin again, or choose a model file.",
         )
     return models[0]
+
+
+def qgis_folders() -> list[str]:
+    """Where QGIS keeps its own libraries, on Windows with the whole OSGeo4W tree."""
+    return [QgsApplication.prefixPath(), os.environ.get("OSGEO4W_ROOT", "")]

@@ -107,6 +107,10 @@ class BandTable(QWidget):
         found = {"INPUT": first.id(), "BANDS": text, "UNITS": unit}
         return {**found, "CALIBRATION_DB": self.calibration_db.value()} if unit == "dn" else found
 
+    def sources(self) -> list[str]:
+        """ROLE=file:band of each chosen row, as the command line takes it. Raises SardineError for a layer without a file."""
+        return [f"{role}={raster_source(layer)}:{band}" for role, (layer, band) in self.bands().items()]
+
     def _row(self, role: str) -> tuple[QgsMapLayerComboBox, QgsRasterBandComboBox]:
         layers = QgsMapLayerComboBox(self)
         layers.setObjectName(f"layer_{role}")
@@ -114,11 +118,12 @@ class BandTable(QWidget):
         layers.setAllowEmptyLayer(True)
         # A long layer name must not widen the dock.
         layers.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        layers.setMinimumWidth(90)
         bands = QgsRasterBandComboBox(self)
         bands.setObjectName(f"band_{role}")
         bands.setShowNotSetOption(True, tr("choose"))
         bands.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        bands.setMinimumContentsLength(11)
+        bands.setMinimumContentsLength(7)
         layers.layerChanged.connect(bands.setLayer)
         layers.layerChanged.connect(self.changed)
         bands.bandChanged.connect(self.changed)

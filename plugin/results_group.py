@@ -18,7 +18,8 @@ OUTPUT_PROPERTY = "sardine/output"
 def add_results(run: Run, project: QgsProject) -> tuple[QgsLayerTreeGroup, list[str]]:
     """The group, on top of the layer tree, and the files that QGIS could not open.
 
-    Land cover lies on top, then confidence, attention, and the probabilities, which are not shown.
+    Land cover is shown; a click on confidence, attention or probabilities shows that one in its place. All cover the same
+    ground, and where one lay under another its edges would look out: attention has pixels as large as a patch.
     """
     layers: dict[str, QgsRasterLayer] = {}
     broken = []
@@ -40,7 +41,7 @@ def add_results(run: Run, project: QgsProject) -> tuple[QgsLayerTreeGroup, list[
             project.addMapLayer(layers[name], False)
             node = group.addLayer(layers[name])
             node.setExpanded(name == "LANDCOVER")
-            node.setItemVisibilityChecked(name != "PROBABILITIES")
+    group.setIsMutuallyExclusive(True, 0)
     return group, broken
 
 

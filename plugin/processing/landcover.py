@@ -8,7 +8,6 @@ import os
 from typing import Any
 
 from qgis.core import (
-    QgsApplication,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingException,
@@ -24,7 +23,7 @@ from .. import layer_request, settings
 from ..backend_environment import BackendCommand, find_python, job_command
 from ..backend_process import BackendError, BackendRun
 from ..error_text import describe
-from ..locations import ICONS, PLUGIN_ROOT, bundled_model
+from ..locations import ICONS, PLUGIN_ROOT, bundled_model, qgis_folders
 from ..results import remove_parts, summary_lines
 from ..styling import LayerStyler
 from ..translation import tr
@@ -127,7 +126,7 @@ class LandcoverAlgorithm(QgsProcessingAlgorithm):
         self._card = read_header(model).card
         self._request = self._build_request(parameters, context, feedback, model)
         python = find_python(settings.chosen_python(), os.environ, PLUGIN_ROOT)
-        self._command = job_command(python, PLUGIN_ROOT, os.environ, _qgis_folders())
+        self._command = job_command(python, PLUGIN_ROOT, os.environ, qgis_folders())
         feedback.pushDebugInfo(tr("Backend: {python}").format(python=python))
 
     def _build_request(
@@ -227,8 +226,3 @@ def _numbers(result: JobResult) -> dict[str, float]:
     if result.mean_confidence_percent is not None:
         numbers["MEAN_CONFIDENCE"] = result.mean_confidence_percent
     return numbers
-
-
-def _qgis_folders() -> list[str]:
-    """Where QGIS keeps its own libraries, on Windows with the whole OSGeo4W tree."""
-    return [QgsApplication.prefixPath(), os.environ.get("OSGEO4W_ROOT", "")]

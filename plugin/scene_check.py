@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the backend takes a scene for before it is mapped: unit, grid, time and memory. A child process of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from qgis.PyQt.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, pyqtSignal
+
+from ..backend.protocol import ErrorCode, JobFailure, SardineError, decode
+from . import settings
+from .backend_environment import find_python, job_command
+from .error_text import describe
+from .locations import PLUGIN_ROOT, qgis_folders
+from .message_stream import Excerpt
+from .translation import tr
+
+LONGEST_MS = 180_000
+"""A check reads a sample of the pixels and times one forward: a minute on a slow disk."""
+
+
+class SceneCheck(QObject):
+    """`python -m backend inspect` in the background. `ended` carries what was found, or a sentence on why nothing was."""
+
+    ended = pyqtSignal(dict, str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._process: QProcess | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._overdue)
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
+    def start(self, arguments: list[str]) -> None:
+        """Begins a check with `arguments` of the command line; one that runs is ended first, without a word."""
+        self.stop()
+        try:
+            python = find_python(settings.chosen_python(), os.environ, PLUGIN_ROOT)
+        except SardineError as error:
+            self.ended.emit({}, describe(error))
+            return
+        command = job_command(python, PLUGIN_ROOT, os.environ, qgis_folders())
+        command = dataclasses.replace(command, arguments=("-P", "-m", "backend", "inspect", "--json", *arguments))
+        environment = QProcessEnvironment()
+        for name, value in command.environment.items():
+            environment.insert(name, value)
+        process = self._process = QProcess(self)
+        process.setProcessEnvironment(environment)
+        process.finished.connect(self._finished)
+        process.errorOccurred.connect(self._failed)
+        process.start(command.program, list(command.arguments))
+        self._timer.start(LONGEST_MS)
+
+    def stop(self) -> None:
+        """Ends a check that runs; nothing is emitted."""
+        self._timer.stop()
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.finished.disconnect(self._finished)
+        process.errorOccurred.disconnect(self._failed)
+        if process.state() != QProcess.ProcessState.NotRunning:
+            process.kill()  # it writes nothing that could be left half done
+            process.waitForFinished(3000)
+        process.deleteLater()
+
+    def _overdue(self) -> None:
+        self.stop()
+        self.ended.emit({}, tr("The check was ended after {seconds} s.").format(seconds=LONGEST_MS // 1000))
+
+    def _failed(self, error: QProcess.ProcessError) -> None:
+        if error == QProcess.ProcessError.FailedToStart and self._process is not None:
+            text = tr("The check could not be started: {reason}.").format(reason=self._process.errorString())
+            self.stop()
+            self.ended.emit({}, text)
+
+    def _finished(self) -> None:
+        if self._process is None:
+            return
+        out, err = bytes(self._process.readAllStandardOutput()), bytes(self._process.readAllStandardError())
+        self.stop()
+        self.ended.emit(*_understood(out, err))
+
+
+def check_arguments(parameters: Mapping[str, Any]) -> list[str]:
+    """The command line's arguments for the panel's parameters of `sardine:landcover`; BANDS hold files, not layers' ids."""
+    arguments = ["--model", parameters["MODEL"], "--units", parameters["UNITS"]]
+    for band in parameters["BANDS"]:
+        arguments += ["--band", band]
+    for name, option in (("CALIBRATION_DB", "--calibration-db"), ("SPACING_M", "--spacing-m")):
+        if parameters.get(name) is not None:
+            arguments.append(f"{option}={parameters[name]}")
+    return [*arguments, *(["--allow-coarse"] if parameters.get("ALLOW_COARSE") else [])]
+
+
+def _understood(out: bytes, err: bytes) -> tuple[dict[str, Any], str]:
+    """What a check printed: what it found, or a sentence on why it found nothing."""
+    lines = [line for line in out.splitlines() if line.strip()]
+    try:
+        found = json.loads(lines[-1]) if lines else None
+    except ValueError:
+        found = None
+    if isinstance(found, dict) and found.get("type") != JobFailure.type:
+        return found, ""
+    if isinstance(found, dict):
+        failure = decode(lines[-1])
+        try:
+            code = ErrorCode(failure.code)
+        except ValueError:  # a code of a later backend
+            return {}, failure.sentence
+        return {}, describe(SardineError(code, failure.found, failure.needed, failure.action))
+    excerpt = Excerpt(head_lines=3, tail_lines=3)
+    excerpt.feed(err)
+    return {}, tr("The check ended without a result. It printed: {text}").format(text=excerpt.text or tr("nothing"))
