@@ -26,7 +26,7 @@ lint:
 
 test-python:
 	@scripts/setup_backend.sh
-	.venv/bin/python -m pytest tests --ignore tests/test_plugin --ignore tests/benchmarks
+	.venv/bin/python -m pytest tests/test_boundaries.py tests/test_backend tests/test_training
 
 test-qgis: setup
 	@scripts/test_qgis.sh
