@@ -11,12 +11,8 @@ import dataclasses
 import json
 import math
 import os
-import signal
 import sys
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -32,18 +28,12 @@ from training.crops import CHIP_SPACING_M, power_planes, render_views
 from training.dino import Dino, Schedules
 from training.distributed import Team, form_team
 from training.health import CollapseError, CollapseWatch, Health, measure_health
-from training.pretrain_checks import (
-    STATE,
-    STATE_FORMAT,
-    free_memory_bytes,
-    load_state,
-    machine_problems,
-    memory_bytes,
-    settings_problems,
-    state_bytes,
-)
+from training.interrupt import Interrupt
+from training.pretrain_checks import free_memory_bytes, machine_problems, memory_bytes, settings_problems
 from training.pretrain_config import PretrainConfig, dino_numbers
 from training.pretrain_data import ChipSource, Probe, StepPlan, open_source, plan_step, steps_per_epoch
+from training.pretrain_feed import Feeder, Views
+from training.pretrain_state import STATE, drop_later_lines, load_state, save_state, state_bytes
 from training.view_pictures import write_views
 
 GO_ON, INTERRUPTED, COLLAPSED = 0, 1, 2
@@ -69,7 +59,7 @@ def pretrain(config: PretrainConfig) -> None:
         run = _prepare(config, device, team)
         if config.dry_run:
             return
-        with _Interrupt(team) as interrupt, _Feeder(run, run.step) as feeder:
+        with Interrupt(team) as interrupt, Feeder(run.views_of, run.step, config.steps) as feeder:
             run.steps(feeder, interrupt)
     except RuntimeError as error:
         if team.size > 1 and _is_lost_connection(error):
@@ -191,8 +181,7 @@ class _Run:
         """Makes the run folder with what the run begins with; the first line of metrics.jsonl is the random encoder's health."""
         if self.team.leads:
             self.provenance = start_run(self.config.out, self.config)
-            plan = plan_step(self.config, self.source, len(self.card.bands), 0)
-            write_views(self.config.out / "views.png", *self.views(plan.part(0, self.team.size)), PICTURED_CHIPS)
+            write_views(self.config.out / "views.png", *self.views_of(0), PICTURED_CHIPS)
             self._check_health()
             self._save()
 
@@ -209,12 +198,17 @@ class _Run:
         self.minutes_before = float(state["minutes"])
         self.provenance = json.loads(state["provenance"])
         if self.team.leads and not self.config.dry_run:
-            _drop_later_lines(self.config.out / METRICS, self.step)
+            drop_later_lines(self.config.out / METRICS, self.step)
             append_metrics(self.config.out, step=self.step, resumed=True, commit=current_commit())
         self.say(f"Going on from step {self.step}.")
         return []
 
-    def views(self, plan: StepPlan) -> tuple[Tensor, Tensor | None]:
+    def views_of(self, step: int) -> Views:
+        """Views of `step` that are this process's part."""
+        plan = plan_step(self.config, self.source, len(self.card.bands), step)
+        return self.views(plan.part(self.team.rank, self.team.size))
+
+    def views(self, plan: StepPlan) -> Views:
         """Global and local views of a plan, on the device."""
         planes = power_planes(self.source.read(plan.indices, plan.dates).to(self.device))
         crops, bands = self.config.crops, self.card.bands
@@ -223,7 +217,7 @@ class _Run:
             return large, None
         return large, render_views(planes, plan.local_draws, crops.local_px, bands)
 
-    def steps(self, feeder: _Feeder, interrupt: _Interrupt) -> None:
+    def steps(self, feeder: Feeder, interrupt: Interrupt) -> None:
         config = self.config
         self._open_board()
         self.started = self._shown = self._saved = time.monotonic()
@@ -243,7 +237,7 @@ class _Run:
         self._save()
         self.say(f"Done: {config.steps} steps. The encoder is in {config.out}.")
 
-    def _look(self, interrupt: _Interrupt, waited_s: float) -> int:
+    def _look(self, interrupt: Interrupt, waited_s: float) -> int:
         """Reads what the last steps came to, logs, checks health, saves; returns what the whole team does next."""
         config = self.config
         values = self.team.mean(torch.stack(self._unread)).tolist()
@@ -339,7 +333,6 @@ class _Run:
             "provenance": self.provenance,
         }
         state = {
-            "format": STATE_FORMAT,
             "step": self.step,
             "minutes": minutes,
             "chips": len(self.source),
@@ -348,13 +341,10 @@ class _Run:
             "dino": self.dino.state(),
         }
         checkpoint = Checkpoint(weights, self.card.to_json(), config_json(self.config), self.step, report)
-        part = self.config.out / (STATE + ".part")
         try:
-            torch.save(state, part)
-            part.replace(self.config.out / STATE)
+            save_state(self.config.out, state)
             save_checkpoint(self.config.out, checkpoint)
-        except (OSError, RuntimeError) as error:  # torch tells a full disk as a RuntimeError
-            part.unlink(missing_ok=True)
+        except (OSError, RuntimeError) as error:
             raise OSError(
                 f"Step {self.step} could not be saved ({str(error).splitlines()[0]:.120}). {self._last_good()}"
             ) from error
@@ -402,84 +392,10 @@ class _Run:
             print(text, end=end, file=sys.stderr, flush=True)
 
 
-class _Feeder:
-    """Views of the next step, made by a thread while the network works on the last ones."""
-
-    def __init__(self, run: _Run, step: int) -> None:
-        self._run, self._step = run, step
-        self._pool = ThreadPoolExecutor(max_workers=1)
-        self._next: Future[tuple[Tensor, Tensor | None]] | None = None
-        self.waited_s = 0.0
-
-    def __enter__(self) -> _Feeder:
-        self._next = self._pool.submit(self._make, self._step)
-        return self
-
-    def take(self) -> tuple[Tensor, Tensor | None]:
-        """The views of the next step in order."""
-        assert self._next is not None
-        began = time.monotonic()
-        views = self._next.result()
-        self.waited_s += time.monotonic() - began
-        self._step += 1
-        if self._step < self._run.config.steps:
-            self._next = self._pool.submit(self._make, self._step)
-        return views
-
-    def _make(self, step: int) -> tuple[Tensor, Tensor | None]:
-        run = self._run
-        plan = plan_step(run.config, run.source, len(run.card.bands), step)
-        return run.views(plan.part(run.team.rank, run.team.size))
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-class _Interrupt:
-    """Ctrl-C and SIGTERM as a wish to stop after the step: a stop in the middle of one could not be gone on from exactly.
-
-    A second Ctrl-C of a single process stops at once. In a team the launcher passes signals on, so that they come twice.
-    """
-
-    def __init__(self, team: Team) -> None:
-        self.wanted = False
-        self._team = team
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> _Interrupt:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        if self.wanted and number == signal.SIGINT and self._team.size == 1:
-            raise KeyboardInterrupt
-        if not self.wanted and self._team.leads:
-            print("\nStopping after this step, and saving.", file=sys.stderr, flush=True)
-        self.wanted = True
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-
 def _is_lost_connection(error: RuntimeError) -> bool:
     """Whether a collective failed: NCCL has a type for it, gloo (torch/csrc/distributed/c10d/ProcessGroupGloo) only words."""
     text = str(error).lower()
     return isinstance(error, DistBackendError) or "gloo" in text or "connection closed by peer" in text
-
-
-def _drop_later_lines(path: Path, step: int) -> None:
-    """Removes the lines of steps after the one that the run goes on from; they will come again."""
-    kept = []
-    for line in path.read_text().splitlines() if path.is_file() else []:
-        try:
-            values = json.loads(line)
-        except ValueError:  # a process that was killed may have left half a line, the last one
-            break
-        if values.get("step", 0) <= step:
-            kept.append(line + "\n")
-    path.write_text("".join(kept))
 
 
 def _device(wanted: str) -> torch.device:

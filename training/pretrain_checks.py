@@ -1,31 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a pre-training needs of the machine, told before it begins: memory, disk, packages, and an earlier run to go on with."""
+"""What a pre-training needs of the machine, told before it begins: memory, disk, packages, and a run folder that is free."""
 
 from __future__ import annotations
 
 import importlib.util
-import json
-import pickle
 import shutil
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from training.checkpoint import CHECKPOINT, METRICS, config_json
+from training.checkpoint import CHECKPOINT, METRICS
 from training.dino import Dino
 from training.distributed import Team
 from training.pretrain_config import PretrainConfig
-
-STATE = "state.pt"
-STATE_FORMAT = 1
-
-FREE_TO_CHANGE = {
-    "out", "resume", "dry_run", "threads", "device", "log_steps", "save_minutes", "health_steps", "probe_chips", "stop_on_collapse",
-    "tensorboard",
-}  # fmt: skip
-"""Settings that do not change what is learnt: a run may go on with others."""
+from training.pretrain_state import STATE, state_bytes
 
 
 def settings_problems(config: PretrainConfig, team: Team) -> list[str]:
@@ -41,47 +30,6 @@ def settings_problems(config: PretrainConfig, team: Team) -> list[str]:
     if config.tensorboard and importlib.util.find_spec("tensorboard") is None:
         problems.append("tensorboard is not installed: install it, or leave --tensorboard out")
     return problems
-
-
-def load_state(config: PretrainConfig) -> dict[str, Any]:
-    """What the run in `config.out` came to: tensors and plain values alone are read (`weights_only`).
-
-    Raises ValueError where the file is cut short, is no state, or is of a run with other settings.
-    """
-    path = config.out / STATE
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, ValueError) as error:
-        raise ValueError(
-            f"{path} cannot be read, it is cut short or no training state ({str(error).splitlines()[0]:.120})"
-        ) from error
-    if not isinstance(state, dict) or state.get("format") != STATE_FORMAT:
-        raise ValueError(f"{path} is not a training state of format {STATE_FORMAT}")
-    changed = changed_settings(json.loads(state["config"]), json.loads(config_json(config)))
-    if changed:
-        raise ValueError(f"{config.out} cannot go on with other settings than it began with: {', '.join(changed)}")
-    return state
-
-
-def changed_settings(before: dict[str, Any], now: dict[str, Any], path: str = "") -> list[str]:
-    """The settings that differ, as `data.chip_px: 128 became 256`; those free to change are left out."""
-    found = []
-    for key in sorted(before.keys() | now.keys()):
-        name = path + key
-        if name in FREE_TO_CHANGE:
-            continue
-        old, new = before.get(key), now.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            found += changed_settings(old, new, name + ".")
-        elif old != new:
-            found.append(f"{name}: {old} became {new}")
-    return found
-
-
-def state_bytes(dino: Dino) -> int:
-    """Size of a saved state: student and teacher, AdamW's two averages."""
-    parameters = sum(parameter.numel() for parameter in dino.student.parameters())
-    return 4 * (4 * parameters + dino.centre.numel())
 
 
 def memory_bytes(dino: Dino, global_views: Tensor, local_views: Tensor | None, chips: int, bf16: bool) -> int:
