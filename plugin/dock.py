@@ -148,7 +148,6 @@ class SardineDock(QgsDockWidget):
         scroll = QScrollArea(self)
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(page)
         self.tabs.addTab(scroll, tr("Map"))
         self.tabs.addTab(self.result, tr("Last result"))
@@ -159,7 +158,7 @@ class SardineDock(QgsDockWidget):
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.run_bar)
         self.setWidget(body)
-        self.setMinimumWidth(320)
+        self.setMinimumWidth(350)
 
     def _connect(self) -> None:
         self.scene.layerChanged.connect(self._scene_changed)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from qgis.gui import QgsCollapsibleGroupBox
-from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QWidget
+from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QSizePolicy, QWidget
 
 from .processing.parameters import DEVICE_HINTS
 from .translation import tr
@@ -31,7 +31,11 @@ class AdvancedOptions(QgsCollapsibleGroupBox):
         self.spacing_m.setSpecialValueText(tr("as the file says"))
         self.spacing_m.setToolTip(tr("Of a raster without coordinate system, which is then used as it is."))
         self.allow_coarse = QCheckBox(tr("Take pixels that are too coarse"), self)
+        for field in (self.overlap, self.device, self.spacing_m):
+            field.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            field.setMinimumWidth(100)
         form = QFormLayout(self)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow(tr("Overlap of windows"), self.overlap)
         form.addRow(tr("Device"), self.device)
         form.addRow(tr("Pixel spacing (m)"), self.spacing_m)

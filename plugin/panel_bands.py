@@ -35,7 +35,12 @@ class BandTable(QWidget):
         self.calibration_db = QDoubleSpinBox(self)
         self.calibration_db.setRange(-200, 200)
         self.calibration_db.setDecimals(3)
+        # The lowest value stands for none: a constant of 0 would be a wrong answer that looks like one.
+        self.calibration_db.setValue(self.calibration_db.minimum())
+        self.calibration_db.setSpecialValueText(tr("not entered"))
+        self.calibration_db.valueChanged.connect(self.changed)
         self._calibration_label = QLabel(tr("Calibration constant (dB)"), self)
+        self.unit.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.unit.currentIndexChanged.connect(self._unit_changed)
         self._lay_out()
 
@@ -91,6 +96,8 @@ class BandTable(QWidget):
         taken = [(layer.id(), band) for layer, band in chosen.values()]
         if len(set(taken)) < len(taken):
             return tr("One band is chosen twice: choose another.")
+        if self.unit.currentData() == "dn" and self._no_calibration():
+            return tr("Digital numbers need their calibration constant: enter it, or calibrate the scene first.")
         for layer, _ in chosen.values():
             try:
                 raster_source(layer)
@@ -105,11 +112,14 @@ class BandTable(QWidget):
         unit = self.unit.currentData()
         text = ";".join(f"{role}={_named(layer)}:{band}" for role, (layer, band) in chosen.items())
         found = {"INPUT": first.id(), "BANDS": text, "UNITS": unit}
-        return {**found, "CALIBRATION_DB": self.calibration_db.value()} if unit == "dn" else found
+        return {**found, "CALIBRATION_DB": self.calibration_db.value()} if unit == "dn" and not self._no_calibration() else found
 
     def sources(self) -> list[str]:
         """ROLE=file:band of each chosen row, as the command line takes it. Raises SardineError for a layer without a file."""
         return [f"{role}={raster_source(layer)}:{band}" for role, (layer, band) in self.bands().items()]
+
+    def _no_calibration(self) -> bool:
+        return self.calibration_db.value() == self.calibration_db.minimum()
 
     def _row(self, role: str) -> tuple[QgsMapLayerComboBox, QgsRasterBandComboBox]:
         layers = QgsMapLayerComboBox(self)

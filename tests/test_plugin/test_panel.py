@@ -14,6 +14,7 @@ import sardine
 from qgis.core import QgsApplication, QgsFeature, QgsGeometry, QgsProject, QgsRasterLayer, QgsRectangle, QgsSettings, QgsVectorLayer
 from qgis.gui import QgisInterface, QgsGui
 from qgis.PyQt.QtCore import QDateTime, QTimer
+from qgis.PyQt.QtWidgets import QStyle
 from sardine.plugin.dock import SardineDock
 from sardine.plugin.main import SardinePlugin
 from sardine.plugin.panel_area import DRAWN, POLYGONS, VISIBLE
@@ -319,6 +320,7 @@ def test_panel_should_remember_its_choices(dock: SardineDock, gui: SardinePlugin
         assert (again.advanced.overlap.value(), again.advanced.device.currentText()) == (0.5, "cuda:1")
     finally:
         again.release()
+        again.deleteLater()
 
 
 def test_panel_should_not_take_an_override_of_the_unit_to_the_next_scene(dock: SardineDock, tmp_path: Path) -> None:
@@ -362,6 +364,40 @@ def test_check_should_end_with_the_panel(dock, qtbot, python) -> None:
     dock.close()
     assert children() == before
     assert dock.check.button.isEnabled()
+
+
+def test_digital_numbers_should_need_a_constant_that_was_entered(dock: SardineDock) -> None:
+    dock.bands.unit.setCurrentIndex(dock.bands.unit.findData("dn"))
+    assert dock.problem().startswith("Digital numbers need their calibration constant")
+    assert not dock.run_bar.run.isEnabled()
+    dock.bands.calibration_db.setValue(55.5)
+    assert dock.run_bar.run.isEnabled()
+    assert dock.parameters()["CALIBRATION_DB"] == 55.5
+    dock.bands.unit.setCurrentIndex(dock.bands.unit.findData("db"))
+    assert "CALIBRATION_DB" not in dock.parameters()
+
+
+def test_panel_should_fit_its_width_whatever_is_chosen(dock: SardineDock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SARDINE_PYTHON", "/nowhere/python")
+    dock.take_up(None)
+    page = dock.tabs.widget(0).widget()
+    for area in range(dock.area.kind.count()):
+        dock.area.kind.setCurrentIndex(area)
+        dock.outputs.destination.setCurrentIndex(area % 2)
+        page.layout().activate()
+        scroll_bar_px = dock.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
+        assert page.minimumSizeHint().width() + scroll_bar_px <= dock.minimumWidth()
+
+
+def test_unload_should_leave_no_panel(dock: SardineDock, gui: SardinePlugin) -> None:
+    window = gui._iface.mainWindow()
+    assert window.findChildren(SardineDock) == [dock]
+    gui.unload()
+    QgsApplication.sendPostedEvents(None, 52)  # QEvent::DeferredDelete
+    assert window.findChildren(SardineDock) == []
+    gui.initGui()
+    gui.open_panel()
+    assert len(window.findChildren(SardineDock)) == 1
 
 
 def test_real_run_should_give_one_group_a_summary_and_a_history(
