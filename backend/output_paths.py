@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from .output_raster import remove_with_sidecars
 from .protocol import ErrorCode, SardineError
 
 SUFFIXES = (".tif", ".tiff")
@@ -25,7 +24,7 @@ def part_path(target: Path) -> Path:
 def check_output_paths(outputs: Mapping[str, str], inputs: Iterable[str], *, overwrite: bool) -> dict[str, Path]:
     """Absolute target of each output, links resolved (a link keeps pointing at the file that is written).
 
-    `inputs` are band sources as GDAL opens them, model and mask. A stale `.part` of a killed run is removed.
+    `inputs` are band sources as GDAL opens them, model and mask. A `.part` of a killed run stays until the writer replaces it.
     Raises SardineError: output_unsuitable, output_folder_missing, output_is_input, output_exists, output_read_only.
     """
     targets = {name: _target(path) for name, path in outputs.items()}
@@ -129,13 +128,15 @@ def _is_file(path: Path) -> bool:
 def _try_to_write(target: Path) -> None:
     part = part_path(target)
     try:
-        remove_with_sidecars(part)
-        with part.open("xb"):
-            pass
-        part.unlink()
-        if target.exists():
-            with target.open("r+b"):
+        # A `.part` that is there may be another run's, and this run may yet be refused: the writer removes it, not we.
+        for path in (part, target):
+            if path.exists():
+                with path.open("r+b"):
+                    pass
+        if not part.exists():
+            with part.open("xb"):
                 pass
+            part.unlink()
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise SardineError(

@@ -45,7 +45,7 @@ class IncompleteRasterError(Exception):
 
 
 class ReplacedRasterError(IncompleteRasterError):
-    """The file at the path is another one: a second run writes the same output."""
+    """The file at the path is another one, or gone: a second run writes the same output."""
 
 
 class OutputRaster:
@@ -107,8 +107,7 @@ class OutputRaster:
         if self._kept:
             self._flush()
         self._dataset.close()
-        if not self._is_ours():
-            raise ReplacedRasterError("another program replaced it")
+        self._check_ours()
         # The driver is named: left to find it, rasterio raises TypeError for a file that a full disk cut short.
         with (
             rasterio.Env(GDAL_NUM_THREADS=COMPRESSION_THREADS, ZLEVEL_OVERVIEW=str(DEFLATE_LEVEL)),
@@ -146,6 +145,7 @@ class OutputRaster:
             dataset.update_tags(1, **spec.band_tags)
 
     def _flush(self) -> None:
+        self._check_ours()  # now rather than after hours of work that lead to no file
         # GDAL keeps what it could not write, and closes a file on a full disk without a word: look before it is too late.
         if shutil.disk_usage(self.part.parent).free < _FULL_DISK_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -169,9 +169,12 @@ class OutputRaster:
             return False
         return (file.st_dev, file.st_ino) == self._file_id
 
-    def _check_whole(self) -> None:
+    def _check_ours(self) -> None:
         if not self._is_ours():
-            raise ReplacedRasterError("another program replaced it")
+            raise ReplacedRasterError("another program replaced or removed it")
+
+    def _check_whole(self) -> None:
+        self._check_ours()
         file_bytes = self.part.stat().st_size
         factors = overview_factors(self._grid.height, self._grid.width)
         with rasterio.open(self.part, driver="GTiff") as dataset:

@@ -173,7 +173,7 @@ def _write_error(target: Path, error: Exception) -> SardineError:
     if isinstance(error, ReplacedRasterError):
         return SardineError(
             ErrorCode.OUTPUT_READ_ONLY,
-            f"{part_path(target)} was replaced by another program during the run.",
+            f"{part_path(target)} was replaced or removed by another program during the run.",
             "Two runs cannot write one file.",
             "Let the other run end, or choose another name.",
             refused=False,

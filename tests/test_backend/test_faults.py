@@ -4,8 +4,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -138,6 +140,47 @@ def test_disk_that_fills_up_should_be_told_and_be_left_empty(model, small_disk, 
     assert failure["code"] == "disk_full"
     assert str(small_disk) in failure["found"]
     assert list(small_disk.iterdir()) == []
+
+
+def begun(scene, model, out, *extra):
+    """A run in another process, that is mapping."""
+    command = [sys.executable, "-m", "backend", *arguments(scene, model, out, "--batch-size", "1", *extra)]
+    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline_s = time.monotonic() + 60
+    while len(list(out.glob("*.part"))) < 2 and time.monotonic() < deadline_s and child.poll() is None:
+        time.sleep(0.02)
+    return child
+
+
+@pytest.fixture(scope="module")
+def tall_scene(tmp_path_factory):
+    return write_tif(tmp_path_factory.mktemp("scene") / "tall.tif", radar(3000, 600), descriptions=("VV", "VH"))
+
+
+def test_second_run_on_the_same_outputs_should_win_and_the_first_should_say_why_it_failed(tall_scene, model, out, tmp_path):
+    scene = write_tif(tmp_path / "scene.tif", radar(), descriptions=("VV", "VH"))
+    first = begun(tall_scene, model, out)
+    assert main(arguments(tmp_path / "none.tif", model, out)) == 2  # a run that is refused leaves the first alone
+    assert len(list(out.glob("*.part"))) == 2
+    assert main(arguments(scene, model, out)) == 0
+    printed, err = first.communicate(timeout=100)
+    failure = json.loads(printed.splitlines()[-1])
+    assert (first.returncode, failure.get("code")) == (3, "output_read_only"), err
+    assert "another program" in failure["found"]
+    assert sorted(path.name for path in out.iterdir()) == ["attention.tif", "landcover.tif"]
+    with rasterio.open(out / "landcover.tif") as file:
+        assert file.shape == (64, 64)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signals on Windows")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_terminal_that_is_closed_should_cancel_and_leave_nothing(tall_scene, model, out, name):
+    child = begun(tall_scene, model, out)
+    child.send_signal(getattr(signal, name))
+    printed, err = child.communicate(timeout=60)
+    assert child.returncode == 130, err
+    assert json.loads(printed.splitlines()[-1])["code"] == "cancelled"
+    assert list(out.iterdir()) == []
 
 
 LITTLE_MEMORY = """

@@ -281,7 +281,7 @@ def test_part_replaced_by_another_run_should_not_become_the_output(tmp_path):
         with pytest.raises(SardineError) as caught:
             writer.finish({})
     assert caught.value.code == ErrorCode.OUTPUT_READ_ONLY
-    assert "replaced by another program" in caught.value.found
+    assert "replaced or removed by another program" in caught.value.found
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"of another run"]
 
 

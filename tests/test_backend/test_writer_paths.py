@@ -114,11 +114,12 @@ def test_link_as_output_should_be_followed(tmp_path):
     assert targets["landcover"] == tmp_path / "real" / "map.tif"
 
 
-def test_stale_part_should_be_removed(tmp_path):
+def test_part_of_another_run_should_outlive_the_check(tmp_path):
+    """A second run on the same output that is refused later must not have spoiled the first."""
     part = part_path(tmp_path / "lc.tif")
-    part.write_bytes(b"of a killed run")
+    part.write_bytes(b"of a run that goes on")
     check_output_paths({"landcover": str(tmp_path / "lc.tif")}, [], overwrite=False)
-    assert not part.exists()
+    assert part.read_bytes() == b"of a run that goes on"
 
 
 def test_source_that_is_no_path_should_be_no_trouble(tmp_path):
