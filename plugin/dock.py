@@ -7,7 +7,7 @@ import typing
 
 from qgis.core import Qgis, QgsMapLayer, QgsProcessingException, QgsProject, QgsRasterLayer
 from qgis.gui import QgsDockWidget, QgsMapLayerComboBox
-from qgis.PyQt.QtCore import Qt, QTimer
+from qgis.PyQt.QtCore import QTimer
 from qgis.PyQt.QtWidgets import (
     QFrame,
     QLabel,

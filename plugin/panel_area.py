@@ -15,7 +15,6 @@ from qgis.core import (
     QgsRasterLayer,
     QgsRectangle,
     QgsReferencedRectangle,
-    QgsUnitTypes,
 )
 from qgis.gui import QgsMapCanvas, QgsMapLayerComboBox, QgsMapToolExtent
 from qgis.PyQt.QtCore import pyqtSignal
@@ -134,9 +133,7 @@ class AreaChooser(QWidget):
         measure = QgsDistanceArea()
         measure.setSourceCrs(layer.crs(), QgsProject.instance().transformContext())
         measure.setEllipsoid(layer.crs().ellipsoidAcronym())
-        area_km2 = measure.convertAreaMeasurement(
-            measure.measureArea(QgsGeometry.fromRect(part)), QgsUnitTypes.AreaUnit.AreaSquareKilometers
-        )
+        area_km2 = measure.convertAreaMeasurement(measure.measureArea(QgsGeometry.fromRect(part)), Qgis.AreaUnit.SquareKilometers)
         return tr("{area} km²").format(area=f"{area_km2:,.0f}" if area_km2 >= 100 else f"{area_km2:.2f}")
 
     def _start_drawing(self) -> None:

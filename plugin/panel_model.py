@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qgis.gui import QgsCollapsibleGroupBox
-from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -84,7 +84,7 @@ class ModelChooser(QWidget):
         except SardineError:
             name = path.name  # its problem is told when it is chosen
         self.models.addItem(name, str(path))
-        self.models.setItemData(self.models.count() - 1, str(path), 3)  # Qt::ToolTipRole
+        self.models.setItemData(self.models.count() - 1, str(path), Qt.ItemDataRole.ToolTipRole)
 
     def _browse(self) -> None:
         title = tr("Choose a model file")

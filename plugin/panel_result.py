@@ -107,7 +107,7 @@ class SummaryView(QWidget):
             self.table.setItem(line, 0, QTableWidgetItem(QIcon(swatch), row.name))
             for column, text in ((1, locale.toString(row.area_ha, "f", 2)), (2, locale.toString(row.percent, "f", 1))):
                 item = QTableWidgetItem(text)
-                item.setTextAlignment(int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter))
+                item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self.table.setItem(line, column, item)
         # Lines on single classes are indented; the table shows them already.
         self.notes.setText("\n".join(text for text in summary_lines(run.result, run.card) if not text.startswith("  ")))
