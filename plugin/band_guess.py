@@ -55,6 +55,20 @@ def band_of_role(layer: QgsRasterLayer, role: str) -> int:
     return 0
 
 
+def sibling_file(layer: QgsRasterLayer, role: str) -> Path | None:
+    """The file beside that of `layer` whose name has the polarisation of `role` in the place of its own; None: there is none."""
+    path = Path(layer.source().split("|", 1)[0])
+    polarisation = next(iter(_words(role) & _POLARISATIONS), "")
+    if not polarisation or not path.is_file():
+        return None
+
+    def replaced(match: re.Match[str]) -> str:
+        return polarisation.upper() if match.group(0).isupper() else polarisation
+
+    sibling = path.with_name(_POLARISATION.sub(replaced, path.stem) + path.suffix)
+    return sibling if sibling != path and sibling.is_file() else None
+
+
 def _names(layer: QgsRasterLayer) -> tuple[str, str]:
     return layer.name(), Path(layer.source().split("|", 1)[0]).stem
 

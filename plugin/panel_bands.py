@@ -10,7 +10,7 @@ from qgis.PyQt.QtWidgets import QComboBox, QDoubleSpinBox, QGridLayout, QLabel, 
 
 from ..backend.model_card import BandSpec
 from ..backend.protocol import SardineError
-from .band_guess import guess_bands
+from .band_guess import guess_bands, sibling_file
 from .layer_request import raster_source
 from .translation import tr
 
@@ -90,6 +90,12 @@ class BandTable(QWidget):
         chosen = self.bands()
         missing = [spec.role for spec in self._specs if spec.role not in chosen and not spec.optional]
         if missing:
+            scene = QgsProject.instance().mapLayer(self._scene_id)
+            beside = sibling_file(scene, missing[0]) if isinstance(scene, QgsRasterLayer) else None
+            if beside is not None:
+                return tr("The model needs {role} too: load {file}, which lies beside the scene.").format(
+                    role=missing[0], file=beside.name
+                )
             return tr("The model needs {roles}, which no layer names: choose layer and band.").format(roles=", ".join(missing))
         if not chosen:
             return tr("Choose layer and band of at least one row.")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from qgis.core import QgsRasterLayer
-from sardine.plugin.band_guess import guess_bands, names_role
+from sardine.plugin.band_guess import guess_bands, names_role, sibling_file
 
 from tests.test_plugin.material import radar_db, write_raster
 
@@ -61,3 +61,12 @@ def test_bands_without_names_should_be_left_open(tmp_path: Path) -> None:
     assert guess_bands(["VV", "VH"], scene, [scene]) == {}
     twice = layer_of(tmp_path / "twice.tif", descriptions=("VV", "VV"))
     assert guess_bands(["VV"], twice, [twice]) == {}
+
+
+def test_sibling_should_be_found_beside_the_file(tmp_path: Path) -> None:
+    vv = layer_of(tmp_path / "s1_iw_vv.tif", slice(0, 1))
+    assert sibling_file(vv, "VH") is None
+    write_raster(tmp_path / "s1_iw_vh.tif", radar_db()[1:])
+    assert sibling_file(vv, "VH") == tmp_path / "s1_iw_vh.tif"
+    assert sibling_file(vv, "VV") is None
+    assert sibling_file(vv, "dem") is None

@@ -114,7 +114,10 @@ def test_panel_should_explain_what_is_missing_until_it_is_there(
     vv = add(write_raster(tmp_path / "may_VV.tif", radar_db()[:1]))
     gui.dock.take_up(vv)
     assert dock.problem().startswith("The model needs VH, which no layer names")
-    add(write_raster(tmp_path / "may_VH.tif", radar_db()[1:]))
+    vh = write_raster(tmp_path / "may_VH.tif", radar_db()[1:])
+    dock.take_up(vv)
+    assert dock.run_bar.problem.text() == "⚠ The model needs VH too: load may_VH.tif, which lies beside the scene."
+    add(vh)
     qtbot.waitUntil(lambda: dock.problem() == "", timeout=5000)
     assert dock.bands.bands()["VH"][0].name() == "may_VH"
     dock.bands.choose("VH", vv, 1)
