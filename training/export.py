@@ -35,7 +35,10 @@ def finished_card(config: ExportConfig, checkpoint: Checkpoint) -> ModelCard:
     names = ", ".join(item.name for item in draft.classes)
     on = "simulated Sentinel-1 scenes alone" if simulated else "labelled Sentinel-1 scenes"
     default = f"ViT with a light decoder, {draft.patch_px} px patches, trained from scratch on {on}. Classes: {names}." + (
-        " No real pixel was seen in training: expect errors on real scenes, and check before use." if simulated else ""
+        " No real pixel was seen in training, but the simulator's levels were set by summary figures of real scenes."
+        " Expect errors on real scenes, and check before use."
+        if simulated
+        else ""
     )
     measured_on = f"{report['validation_scenes']} held-out {'simulated ' if simulated else ''}scenes"
     metrics = [
