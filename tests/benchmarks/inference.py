@@ -88,8 +88,10 @@ def first_messages(scene: Path, model: Path, folder: Path) -> tuple[float, float
         if message["type"] == "progress" and message["done"] > 0:
             first_s = time.perf_counter() - started_s
             break
-    child.stdin.close()
-    child.communicate()
+    child.stdin.close()  # cancels
+    child.stdout.read()
+    child.stdout.close()
+    child.wait()
     return hello_s, first_s
 
 
