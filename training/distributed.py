@@ -9,12 +9,16 @@ other programs share the cores: threads of one process wait for their slowest at
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed import DistBackendError
+
+from backend.device import choose_device
 
 
 @dataclass(frozen=True)
@@ -74,3 +78,36 @@ def form_team(device: torch.device) -> Team:
     if size > 1:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     return Team(int(os.environ.get("RANK", "0")), size)
+
+
+def team_device(wanted: str) -> torch.device:
+    """The device `wanted`; with several processes and no number given, each takes the GPU of its own number."""
+    local_rank = os.environ.get("LOCAL_RANK")
+    if local_rank is not None and wanted in ("auto", "cuda") and torch.cuda.is_available():
+        wanted = f"cuda:{int(local_rank)}"
+    device = choose_device(wanted)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return device
+
+
+@contextmanager
+def team_for(device: torch.device) -> Iterator[Team]:
+    """The team for as long as it works. Raises ConnectionError where one of its processes was lost."""
+    team = form_team(device)
+    try:
+        yield team
+    except RuntimeError as error:
+        if team.size > 1 and _is_lost_connection(error):
+            raise ConnectionError(
+                "Another process of the team was lost. What was saved last is in the run folder: start again with --resume true."
+            ) from error
+        raise
+    finally:
+        team.disband()
+
+
+def _is_lost_connection(error: RuntimeError) -> bool:
+    """Whether a collective failed: NCCL has a type for it, gloo (torch/csrc/distributed/c10d/ProcessGroupGloo) only words."""
+    text = str(error).lower()
+    return isinstance(error, DistBackendError) or "gloo" in text or "connection closed by peer" in text

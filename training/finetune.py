@@ -26,7 +26,7 @@ from training.checkpoint import Checkpoint, append_metrics, config_json, load_ch
 from training.chips import Chips, draw_batch, open_chips
 from training.config import FinetuneConfig
 from training.distributed import Team, form_team
-from training.losses import segmentation_loss
+from training.losses import SegmentationLoss
 from training.simulate import RECIPE
 from training.validate import validate
 
@@ -80,6 +80,8 @@ class _Run:
         self.optimizer = torch.optim.AdamW(
             _parameter_groups(model, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98)
         )
+        classes = len(card.classes)
+        self.loss = SegmentationLoss(torch.eye(classes, dtype=torch.bool, device=device), None, config.dice_weight)
         self.step = 0
         self.earlier: list[dict[str, Any]] = []
         if config.start_from is not None:
@@ -123,7 +125,7 @@ class _Run:
         x, target = x.to(self.device), target.to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
             logits = self.model(x, want_attention=False).logits
-        loss = segmentation_loss(logits, target, config.dice_weight)
+        loss = self.loss(logits, target)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.team.average_gradients(self.model.parameters())

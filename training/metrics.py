@@ -8,43 +8,54 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
 
 IGNORE = 255
 """Label of a pixel that counts nowhere: not in the loss, not in a figure."""
 
+BoolArray = npt.NDArray[np.bool_]
+
 
 class ConfusionMatrix:
-    """Counts of (true class, predicted class) over everything that was added."""
+    """Counts of (label, predicted class) over everything that was added.
 
-    def __init__(self, classes: int) -> None:
-        self.counts = np.zeros((classes, classes), dtype=np.int64)
+    Labels are rows of `members`, bool [sets, classes]: first the classes alone, then sets of several of which one is true (see
+    `label_sets.py`); without it there are classes alone. Of a pixel that is labelled with a set, a class of the set is a right
+    prediction: it counts for the overall accuracy. Whether it is that class nobody knows, so that it is no hit in a class's
+    intersection over union; a class outside of the set is a false one there.
+    """
+
+    def __init__(self, classes: int, members: BoolArray | None = None) -> None:
+        self.members = np.eye(classes, dtype=np.bool_) if members is None else members
+        self.counts = np.zeros((len(self.members), classes), dtype=np.int64)
 
     def add(self, truth: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer]) -> None:
-        """Adds pixels of class index `truth` (IGNORE is left out) that were taken for `predicted`; both of one shape."""
-        classes = len(self.counts)
+        """Adds pixels of label `truth` (IGNORE is left out) that were taken for class `predicted`; both of one shape."""
+        classes = self.counts.shape[1]
         kept = truth != IGNORE
         pairs = truth[kept].astype(np.int64) * classes + predicted[kept]
-        self.counts += np.bincount(pairs.ravel(), minlength=classes * classes).reshape(classes, classes)
+        self.counts += np.bincount(pairs.ravel(), minlength=self.counts.size).reshape(self.counts.shape)
 
     def scores(self) -> Scores:
-        truth, predicted, hits = self.counts.sum(1), self.counts.sum(0), np.diag(self.counts)
-        union = truth + predicted - hits
+        classes = self.counts.shape[1]
+        hits, truth = np.diag(self.counts), self.counts[:classes].sum(1)
+        false = (self.counts * ~self.members).sum(0)  # taken for the class, and known to be none of it
         with np.errstate(invalid="ignore", divide="ignore"):
-            iou = np.where(truth > 0, hits / union, np.nan)
-            f1 = np.where(truth > 0, 2 * hits / (truth + predicted), np.nan)
-        total = int(truth.sum())
+            iou = np.where(truth > 0, hits / (truth + false), np.nan)
+            f1 = np.where(truth > 0, 2 * hits / (truth + hits + false), np.nan)
+        pixels, named = int(self.counts.sum()), bool(truth.any())
         return Scores(
-            pixels=total,
-            overall_accuracy=float(hits.sum() / total) if total else float("nan"),
-            mean_iou=float(np.nanmean(iou)) if total else float("nan"),
-            mean_f1=float(np.nanmean(f1)) if total else float("nan"),
+            pixels=pixels,
+            overall_accuracy=float(self.counts[self.members].sum() / pixels) if pixels else float("nan"),
+            mean_iou=float(np.nanmean(iou)) if named else float("nan"),
+            mean_f1=float(np.nanmean(f1)) if named else float("nan"),
             iou=tuple(float(value) for value in iou),
         )
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Figures of a confusion matrix. Means are over the classes that occur in the truth; `iou` is NaN for the others."""
+    """Figures of a confusion matrix. Means are over the classes that a label names alone; `iou` is NaN for the others."""
 
     pixels: int
     overall_accuracy: float
@@ -53,21 +64,22 @@ class Scores:
     iou: tuple[float, ...]
 
 
-def fit_temperature(logits: npt.NDArray[np.float32], truth: npt.NDArray[np.integer]) -> float:
+def fit_temperature(logits: npt.NDArray[np.float32], truth: npt.NDArray[np.integer], members: BoolArray | None = None) -> float:
     """The temperature in 0.2..5 that makes `softmax(logits / temperature)` likeliest (Guo et al. 2017, arXiv 1706.04599, 4.2).
 
-    `logits` is [N, classes], `truth` the class index of each, IGNORE left out. Raises ValueError where nothing is labelled.
+    `logits` is [N, classes], `truth` the label of each as in `ConfusionMatrix`, IGNORE left out. Raises ValueError where nothing
+    is labelled.
     """
     kept = truth != IGNORE
     if not kept.any():
         raise ValueError("No labelled pixel to fit a temperature on.")
-    logits, truth = logits[kept].astype(np.float64), truth[kept].astype(np.int64)
+    logits = logits[kept].astype(np.float64)
+    allowed = (np.eye(logits.shape[1], dtype=np.bool_) if members is None else members)[truth[kept].astype(np.int64)]
 
     def negative_log_likelihood(log_temperature: float) -> float:
         scaled = logits / np.exp(log_temperature)
-        scaled = scaled - scaled.max(axis=1, keepdims=True)
-        chosen = np.take_along_axis(scaled, truth[:, None], axis=1)[:, 0]
-        return float(np.mean(np.log(np.exp(scaled).sum(axis=1)) - chosen))
+        within = np.where(allowed, scaled, -np.inf)
+        return float(np.mean(logsumexp(scaled, axis=1) - logsumexp(within, axis=1)))
 
     best = minimize_scalar(negative_log_likelihood, bounds=(np.log(0.2), np.log(5.0)), method="bounded")
     return float(np.exp(best.x))

@@ -18,8 +18,6 @@ from backend.model_card import ModelCard, read_header
 from backend.model_file import load_model
 from training.checkpoint import load_checkpoint
 from training.finetune import learning_rate_factor
-from training.losses import dice_loss, segmentation_loss
-from training.metrics import IGNORE
 from training.run import main
 
 CONFIGS = "training/configs"
@@ -105,39 +103,6 @@ def test_interrupt_should_save_what_was_learnt(root: Path, run_folder: Path, tmp
     assert "min left" in seen
     assert "crops/s" in seen
     assert load_checkpoint(tmp_path / "run").step >= 1
-
-
-def test_loss_should_ignore_unlabelled_pixels_and_match_a_plain_sum() -> None:
-    generator = torch.Generator().manual_seed(1)
-    logits = torch.randn(2, 3, 4, 5, generator=generator)
-    target = torch.randint(0, 3, (2, 4, 5), generator=generator)
-    target[0, :2] = IGNORE
-    total, count = 0.0, 0
-    for b in range(2):
-        for row in range(4):
-            for column in range(5):
-                if int(target[b, row, column]) != IGNORE:
-                    total -= float(logits[b, :, row, column].log_softmax(0)[target[b, row, column]])
-                    count += 1
-    assert float(segmentation_loss(logits, target, 0.0)) == pytest.approx(total / count, rel=1e-5)
-    changed = logits.clone()
-    changed[0, :, :2] += 7 * torch.randn(3, 2, 5, generator=generator)
-    assert float(segmentation_loss(changed, target, 0.5)) == pytest.approx(float(segmentation_loss(logits, target, 0.5)), rel=1e-5)
-
-
-def test_loss_of_a_batch_without_labels_should_be_zero_and_trainable() -> None:
-    logits = torch.randn(1, 3, 4, 4, requires_grad=True)
-    loss = segmentation_loss(logits, torch.full((1, 4, 4), IGNORE), 0.5)
-    loss.backward()
-    assert float(loss.detach()) == 0.0
-    assert logits.grad is not None
-    assert float(logits.grad.abs().sum()) == 0.0
-
-
-def test_dice_should_be_zero_for_a_perfect_prediction() -> None:
-    target = torch.tensor([[[0, 1], [2, 2]]])
-    logits = 50 * torch.nn.functional.one_hot(target, 4).permute(0, 3, 1, 2).float()
-    assert float(dice_loss(logits, target, target != IGNORE)) == pytest.approx(0.0, abs=1e-5)
 
 
 def test_learning_rate_should_rise_then_fall_to_zero() -> None:

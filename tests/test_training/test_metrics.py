@@ -72,3 +72,25 @@ def test_temperature_should_be_found_where_labels_are_drawn_from_it(temperature:
 def test_temperature_without_labels_should_be_refused() -> None:
     with pytest.raises(ValueError, match="No labelled pixel"):
         fit_temperature(np.zeros((3, 2), np.float32), np.full(3, IGNORE))
+
+
+def test_label_of_several_classes_should_count_as_right_for_each_of_them_and_as_a_hit_of_none() -> None:
+    members = np.array([[True, False, False], [False, True, False], [False, False, True], [True, True, False]])
+    matrix = ConfusionMatrix(3, members)
+    matrix.add(np.array([3, 3, 3, 0, 2, IGNORE]), np.array([0, 1, 2, 0, 2, 2]))
+    scores = matrix.scores()
+    assert scores.pixels == 5
+    assert scores.overall_accuracy == pytest.approx(4 / 5)
+    assert scores.iou == pytest.approx([1.0, math.nan, 1 / 2], nan_ok=True), "what is surely no water was taken for it once"
+    assert scores.mean_iou == pytest.approx(3 / 4)
+
+
+def test_temperature_should_count_the_probability_of_a_labels_whole_set() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (20_000, 3)).astype(np.float32)
+    probability = np.exp(logits / 1.7)
+    probability /= probability.sum(1, keepdims=True)
+    truth = (rng.random(len(logits))[:, None] > probability.cumsum(1)).sum(1).clip(0, 2)
+    members = np.array([[True, False, False], [False, True, False], [False, False, True], [True, True, False]])
+    merged = np.where(truth == 2, 2, 3)
+    assert fit_temperature(logits, merged, members) == pytest.approx(1.7, rel=0.1)

@@ -25,10 +25,10 @@ from backend.model import build_model
 from backend.model_card import ModelCard
 from backend.model_file import load_model, save_model
 from training.checkpoint import load_checkpoint
+from training.checks import machine_problems
 from training.crops import power_planes, render_views
 from training.dino import Dino
-from training.pretrain import encoder_card
-from training.pretrain_checks import machine_problems, memory_bytes
+from training.pretrain import encoder_card, memory_bytes
 from training.pretrain_config import PretrainConfig
 from training.pretrain_data import open_source, plan_step, steps_per_epoch
 from training.run import main, parse
@@ -327,7 +327,7 @@ def test_resume_should_refuse_what_does_not_fit(
     whole = (finished / "state.pt").read_bytes()
     (copy / "state.pt").write_bytes(whole[: len(whole) // 2])
     assert "cannot be read" in refused(copy)
-    torch.save({"format": 1, "run": print}, copy / "state.pt")
+    torch.save({"format": 2, "run": print}, copy / "state.pt")
     assert "cannot be read" in refused(copy), "nothing but tensors and plain values is unpickled"
     torch.save({**state_of(finished), "chips": 5}, copy / "state.pt")
     assert "the run began with 5 chips" in refused(copy)
@@ -437,6 +437,6 @@ def test_too_little_memory_should_be_told_before_work_begins(scenes: Path, tmp_p
     assert for_ten - weights == 10 * (for_one - weights)
     tokens = 2 * 17 + 4 * 5
     assert for_one - weights > 20 * tokens * 16 * 4, "a block keeps at least ten activations of each token's width"
-    assert machine_problems(made, for_ten, for_ten, dino) == []
-    [problem] = machine_problems(made, 3 * 10**9, 2 * 10**9, dino)
+    assert machine_problems(made.out, for_ten, for_ten, 0) == []
+    [problem] = machine_problems(made.out, 3 * 10**9, 2 * 10**9, 0)
     assert problem == "about 3.0 GB of memory are needed, 2.0 GB are free: lower batch_size"

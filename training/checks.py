@@ -1,23 +1,36 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a pre-training needs of the machine, told before it begins: memory, disk, packages, and a run folder that is free."""
+"""What a training needs of the machine, told before it begins: memory, disk, packages, and a run folder that is free."""
 
 from __future__ import annotations
 
 import importlib.util
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.checkpoint import CHECKPOINT, METRICS
-from training.dino import Dino
 from training.distributed import Team
-from training.pretrain_config import PretrainConfig
-from training.pretrain_state import STATE, state_bytes
+from training.state import STATE
 
 
-def settings_problems(config: PretrainConfig, team: Team) -> list[str]:
+class RunSettings(Protocol):
+    """What the settings of every training have."""
+
+    @property
+    def out(self) -> Path: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def tensorboard(self) -> bool: ...
+    @property
+    def resume(self) -> bool: ...
+
+
+def settings_problems(config: RunSettings, team: Team) -> list[str]:
     """What stands against the run before its data are looked at."""
     problems = []
     begun = (config.out / CHECKPOINT).exists() or (config.out / METRICS).exists()
@@ -32,10 +45,8 @@ def settings_problems(config: PretrainConfig, team: Team) -> list[str]:
     return problems
 
 
-def memory_bytes(dino: Dino, global_views: Tensor, local_views: Tensor | None, chips: int, bf16: bool) -> int:
-    """Estimate of what training on batches of `chips` takes: weights, gradients and averages, and what the backward pass keeps
-    of the views of one chip (measured on those given), times `chips`.
-    """
+def kept_bytes(network: nn.Module, forward: Callable[[], Tensor]) -> int:
+    """What the backward pass keeps of one `forward` of `network`, its weights left out."""
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -43,16 +54,14 @@ def memory_bytes(dino: Dino, global_views: Tensor, local_views: Tensor | None, c
         kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    weights = {parameter.untyped_storage().data_ptr() for parameter in dino.student.parameters()}
-    groups = [global_views] if local_views is None else [global_views, local_views]
-    with (
-        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
-        torch.autocast(global_views.device.type, torch.bfloat16, enabled=bf16),
-    ):
-        logits = dino.student(groups)  # held until here, so that no address is used twice
-    each = sum(size for address, size in kept.items() if address not in weights) + 4 * logits.nbytes
-    parameters = sum(parameter.numel() for parameter in dino.student.parameters())
-    return int(4 * 5 * parameters + each * chips * 2 // len(global_views))
+    weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        output = forward()  # held until here, so that no address is used twice
+    return sum(size for address, size in kept.items() if address not in weights) + 4 * output.nbytes
+
+
+def parameter_count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def free_memory_bytes(device: torch.device) -> int | None:
@@ -66,17 +75,23 @@ def free_memory_bytes(device: torch.device) -> int | None:
     return None
 
 
-def machine_problems(config: PretrainConfig, needed_bytes: int, free_bytes: int | None, dino: Dino) -> list[str]:
-    """Where memory or disk do not suffice."""
+def machine_problems(out: Path, needed_bytes: int, free_bytes: int | None, state_bytes: int) -> list[str]:
+    """Where memory or disk do not suffice; `state_bytes` is the size of a saved state."""
     problems = []
     if free_bytes is not None and needed_bytes > free_bytes:
         problems.append(
             f"about {needed_bytes / 1e9:.1f} GB of memory are needed, {free_bytes / 1e9:.1f} GB are free: lower batch_size"
         )
-    # The last state stays until the next one is whole; the checkpoint holds one encoder.
-    disk_bytes = 3 * state_bytes(dino)
-    folder = next(parent for parent in (config.out, *config.out.resolve().parents) if parent.exists())
+    # The last state and the one before stay until the next one is whole; the checkpoint is smaller than a state.
+    disk_bytes = 4 * state_bytes
+    folder = next(parent for parent in (out, *out.resolve().parents) if parent.exists())
     free_disk = shutil.disk_usage(folder).free
     if disk_bytes > free_disk:
         problems.append(f"checkpoints need {disk_bytes / 1e9:.2f} GB of disk, {folder} has {free_disk / 1e9:.2f} GB")
     return problems
+
+
+def needs_text(needed_bytes: int, free_bytes: int | None, state_bytes: int) -> str:
+    """What a run takes, for the person who starts it."""
+    free = "unknown" if free_bytes is None else f"{free_bytes / 1e9:.1f} GB"
+    return f"about {needed_bytes / 1e9:.2f} GB of memory a process ({free} free), {state_bytes / 1e6:.0f} MB a saved state"

@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The state that a pre-training goes on from: all weights, the optimiser, the centre, and the settings that it holds for."""
+"""The state that a training goes on from: all weights, the optimiser, and the settings that it holds for."""
 
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from training.checkpoint import config_json
-from training.dino import Dino
-from training.pretrain_config import PretrainConfig
 
 STATE = "state.pt"
-STATE_FORMAT = 1
+STATE_BEFORE = "state_before.pt"
+STATE_FORMAT = 2
 
 FREE_TO_CHANGE = {
     "out", "resume", "dry_run", "threads", "device", "log_steps", "save_minutes", "health_steps", "probe_chips", "stop_on_collapse",
@@ -24,31 +25,42 @@ FREE_TO_CHANGE = {
 """Settings that do not change what is learnt: a run may go on with others."""
 
 
-def save_state(folder: Path, state: dict[str, Any]) -> None:
-    """Replaces the folder's state in one step; what was there stays where writing fails, with OSError."""
-    part = folder / (STATE + ".part")
+def save_state(folder: Path, command: str, state: dict[str, Any]) -> None:
+    """Replaces the folder's state in one step and keeps the one before; what was there stays where writing fails, with OSError."""
+    part, now, before = (folder / name for name in (STATE + ".part", STATE, STATE_BEFORE))
     try:
-        torch.save({"format": STATE_FORMAT, **state}, part)
-        part.replace(folder / STATE)
+        torch.save({"format": STATE_FORMAT, "command": command, **state}, part)
+        if now.is_file():
+            kept = before.with_name(before.name + ".part")
+            kept.unlink(missing_ok=True)
+            try:
+                os.link(now, kept)  # so that there is a state under its name at every moment
+            except OSError:  # a file system without links
+                shutil.copyfile(now, kept)
+            kept.replace(before)
+        part.replace(now)
     except (OSError, RuntimeError) as error:  # torch tells a full disk as a RuntimeError
         part.unlink(missing_ok=True)
         raise OSError(str(error).splitlines()[0][:120]) from error
 
 
-def load_state(config: PretrainConfig) -> dict[str, Any]:
-    """What the run in `config.out` came to: tensors and plain values alone are read (`weights_only`).
+def load_state(config: Any, command: str) -> dict[str, Any]:
+    """What the run of `command` in `config.out` came to: tensors and plain values alone are read (`weights_only`).
 
-    Raises ValueError where the file is cut short, is no state, or is of a run with other settings.
+    Raises ValueError where the file is cut short, is no state, or is of another command or a run with other settings.
     """
     path = config.out / STATE
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, ValueError) as error:
+        advice = f"; the state before it is in {STATE_BEFORE}" if (config.out / STATE_BEFORE).is_file() else ""
         raise ValueError(
-            f"{path} cannot be read, it is cut short or no training state ({str(error).splitlines()[0]:.120})"
+            f"{path} cannot be read, it is cut short or no training state ({str(error).splitlines()[0]:.120}){advice}"
         ) from error
     if not isinstance(state, dict) or state.get("format") != STATE_FORMAT:
         raise ValueError(f"{path} is not a training state of format {STATE_FORMAT}")
+    if state["command"] != command:
+        raise ValueError(f"{config.out} holds a run of {state['command']}, not of {command}")
     changed = changed_settings(json.loads(state["config"]), json.loads(config_json(config)))
     if changed:
         raise ValueError(f"{config.out} cannot go on with other settings than it began with: {', '.join(changed)}")
@@ -68,12 +80,6 @@ def changed_settings(before: dict[str, Any], now: dict[str, Any], path: str = ""
         elif old != new:
             found.append(f"{name}: {old} became {new}")
     return found
-
-
-def state_bytes(dino: Dino) -> int:
-    """Size of a saved state: student and teacher, AdamW's two averages."""
-    parameters = sum(parameter.numel() for parameter in dino.student.parameters())
-    return 4 * (4 * parameters + dino.centre.numel())
 
 
 def drop_later_lines(path: Path, step: int) -> None:
