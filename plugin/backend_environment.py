@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..backend.protocol import ErrorCode, SardineError
+from .environment_folder import Environment, State
 
 PYTHON_VARIABLE = "SARDINE_PYTHON"
 
@@ -45,8 +46,8 @@ def job_command(python: str, plugin_root: Path, environ: Mapping[str, str], qgis
     return BackendCommand(python, ("-P", "-m", "backend", "job"), child_environment(environ, plugin_root, qgis_folders))
 
 
-def find_python(chosen: str, environ: Mapping[str, str], plugin_root: Path) -> str:
-    """The backend's interpreter: the setting, else SARDINE_PYTHON, else the plugin folder's own `.venv`.
+def find_python(chosen: str, environ: Mapping[str, str], plugin_root: Path, shared: Environment | None = None) -> str:
+    """The backend's interpreter: the setting, else SARDINE_PYTHON, else the `shared` environment, else a clone's own `.venv`.
 
     A choice that does not exist is an error and is not passed over: the next in line may be another installation.
     Raises SardineError (interpreter_missing).
@@ -59,9 +60,20 @@ def find_python(chosen: str, environ: Mapping[str, str], plugin_root: Path) -> s
             if not _runnable(path):
                 raise _missing(f"The Python interpreter {path}, named {where}, does not exist or cannot be run.")
             return str(path)
-    if not _runnable(own):
-        raise _missing(f"No Python interpreter is set for the backend, and there is none at {own}.")
-    return str(own)
+    if shared is not None and shared.state is State.READY:
+        return str(shared.python)
+    if _runnable(own):
+        return str(own)
+    raise _missing(_absence(shared))
+
+
+def _absence(shared: Environment | None) -> str:
+    if shared is None or shared.state is State.ABSENT:
+        return "The backend is not set up yet."
+    if shared.state is State.UNFINISHED:
+        return f"The backend's environment in {shared.path} is only half installed."
+    base = shared.stamp.base if shared.stamp is not None else ""
+    return f"The backend's environment in {shared.path} does not run any more: the Python {base}, which it was made from, is gone."
 
 
 def child_environment(environ: Mapping[str, str], plugin_root: Path, qgis_folders: Iterable[str] = ()) -> dict[str, str]:
@@ -104,5 +116,5 @@ def _missing(found: str) -> SardineError:
         ErrorCode.INTERPRETER_MISSING,
         found,
         "The backend needs a Python 3.11 or later with torch, timm and rasterio.",
-        f"Choose one under Raster › SARdine › Choose the backend's Python, or set {PYTHON_VARIABLE}.",
+        f"Open Raster › SARdine › Set up the backend, or name a Python in {PYTHON_VARIABLE}.",
     )

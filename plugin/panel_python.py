@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from ..backend.protocol import SardineError
-from . import settings
-from .backend_environment import find_python
-from .locations import PLUGIN_ROOT
+from .interpreter import backend_python
 from .translation import tr
 
 
@@ -41,7 +38,7 @@ class PythonBanner(QFrame):
         """Looks for the interpreter again; the sentence on why there is none, or an empty text."""
         problem = ""
         try:
-            find_python(settings.chosen_python(), os.environ, PLUGIN_ROOT)
+            backend_python()
         except SardineError as error:
             problem = str(error)
         self._text.setText(problem)

@@ -5,17 +5,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from qgis.PyQt.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, pyqtSignal
 
 from ..backend.protocol import ErrorCode, JobFailure, SardineError, decode
-from . import settings
-from .backend_environment import find_python, job_command
 from .error_text import describe
-from .locations import PLUGIN_ROOT, qgis_folders
+from .interpreter import backend_command
 from .message_stream import Excerpt
 from .translation import tr
 
@@ -43,11 +40,10 @@ class SceneCheck(QObject):
         """Begins a check with `arguments` of the command line; one that runs is ended first, without a word."""
         self.stop()
         try:
-            python = find_python(settings.chosen_python(), os.environ, PLUGIN_ROOT)
+            command = backend_command()
         except SardineError as error:
             self.ended.emit({}, describe(error))
             return
-        command = job_command(python, PLUGIN_ROOT, os.environ, qgis_folders())
         command = dataclasses.replace(command, arguments=("-P", "-m", "backend", "inspect", "--json", *arguments))
         environment = QProcessEnvironment()
         for name, value in command.environment.items():

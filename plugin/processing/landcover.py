@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from typing import Any
 
 from qgis.core import (
@@ -19,11 +18,12 @@ from qgis.PyQt.QtGui import QIcon
 
 from ...backend.model_card import ModelCard, read_header
 from ...backend.protocol import BandSource, ErrorCode, JobRequest, JobResult, OutputPaths, SardineError, encode
-from .. import layer_request, settings
-from ..backend_environment import BackendCommand, find_python, job_command
+from .. import layer_request
+from ..backend_environment import BackendCommand
 from ..backend_process import BackendError, BackendRun
 from ..error_text import describe
-from ..locations import ICONS, PLUGIN_ROOT, bundled_model, qgis_folders
+from ..interpreter import backend_command
+from ..locations import ICONS, bundled_model
 from ..results import remove_parts, summary_lines
 from ..styling import LayerStyler
 from ..translation import tr
@@ -125,9 +125,8 @@ class LandcoverAlgorithm(QgsProcessingAlgorithm):
         model = self.parameterAsFile(parameters, "MODEL", context) or str(bundled_model())
         self._card = read_header(model).card
         self._request = self._build_request(parameters, context, feedback, model)
-        python = find_python(settings.chosen_python(), os.environ, PLUGIN_ROOT)
-        self._command = job_command(python, PLUGIN_ROOT, os.environ, qgis_folders())
-        feedback.pushDebugInfo(tr("Backend: {python}").format(python=python))
+        self._command = backend_command()
+        feedback.pushDebugInfo(tr("Backend: {python}").format(python=self._command.program))
 
     def _build_request(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, model: str

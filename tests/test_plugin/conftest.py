@@ -14,6 +14,14 @@ from sardine.plugin.main import SardinePlugin
 from tests.test_plugin.material import radar_db, write_header_only_model, write_model, write_raster
 
 
+@pytest.fixture(autouse=True)
+def environments_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of environments, so that no test finds or touches those of the person who runs it."""
+    home = tmp_path / "Ümgebungen von SARdine"
+    monkeypatch.setenv("SARDINE_HOME", str(home))
+    return home
+
+
 @pytest.fixture
 def plugin(qgis_processing: None) -> Iterator[SardinePlugin]:
     """The plugin as `qgis_process` loads it: with its provider, without a window."""

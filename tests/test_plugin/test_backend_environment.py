@@ -94,7 +94,7 @@ def test_find_python_should_name_the_choice_that_is_not_there(tmp_path: Path, ch
     with pytest.raises(SardineError) as caught:
         find_python(chosen, environ, tmp_path)
     assert caught.value.code is ErrorCode.INTERPRETER_MISSING
-    assert ("/nowhere/python" if chosen or environ else str(tmp_path)) in caught.value.found
+    assert ("/nowhere/python" if chosen or environ else "not set up yet") in caught.value.found
 
 
 def test_find_python_should_not_take_a_folder_or_a_plain_file(tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The backend's interpreter as it is set up now, from settings, variables and the shared environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from qgis.PyQt.QtCore import QStandardPaths
+
+from . import environment_folder, settings
+from .backend_environment import BackendCommand, find_python, job_command
+from .environment_folder import Environment
+from .locations import PLUGIN_ROOT, qgis_folders
+
+
+def usual_home() -> Path:
+    """Where a person's environments lie if nothing else was chosen: local data of the account, outside profile and plugin.
+
+    `~/.local/share/sardine` on Linux, `AppData/Local/sardine` on Windows, `~/Library/Application Support/sardine` on macOS.
+    """
+    return Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericDataLocation)) / "sardine"
+
+
+def environments_home() -> Path:
+    """The folder of the environments that this account has chosen."""
+    return environment_folder.home(os.environ, usual_home())
+
+
+def shared_environment() -> Environment:
+    """The environment for this plugin's requirements, in whatever state it is."""
+    requirements = environment_folder.read_requirements(PLUGIN_ROOT)
+    return environment_folder.look(environment_folder.environment_path(environments_home(), requirements))
+
+
+def backend_python() -> str:
+    """The interpreter that runs the backend. Raises SardineError (interpreter_missing)."""
+    return find_python(settings.chosen_python(), os.environ, PLUGIN_ROOT, shared_environment())
+
+
+def backend_command() -> BackendCommand:
+    """The child that runs a job. Raises SardineError (interpreter_missing)."""
+    return job_command(backend_python(), PLUGIN_ROOT, os.environ, qgis_folders())
