@@ -3,10 +3,11 @@
 #   PYTHON=…        the Python (3.11 or later) for backend and training       PIP_ARGS=…   more arguments for pip
 #   QGIS_PYTHON=…   the Python that QGIS is built for                          QGIS_PROCESS=…
 export PYTHON PIP_ARGS QGIS_PYTHON QGIS_PROCESS MAKECMDGOALS
-.PHONY: help setup demo test test-python test-qgis lint bench clean
+.PHONY: help setup demo package test test-python test-package test-qgis lint bench clean
 
 help:
 	@echo "make demo [SCENE=scene.tif]   land cover and attention of a simulated (or your) scene, as GeoTIFFs, a picture and a project"
+	@echo "make package [RELEASE=1]      dist/sardine-X.Y.Z.zip for “Install from ZIP”, checked; RELEASE=1 refuses what may not be published"
 	@echo "make test                     all checks and tests"
 	@echo "make bench                    speed and memory, side by side in one run"
 	@echo "make setup | lint | clean"
@@ -18,7 +19,12 @@ setup:
 demo: setup
 	@scripts/demo.sh $(if $(SCENE),"$(SCENE)")
 
-test: lint test-python test-qgis
+package:
+	@scripts/setup_backend.sh
+	@scripts/need.sh git=git lrelease=qttools5-dev-tools
+	@.venv/bin/python -m scripts.package $(if $(RELEASE),--release)
+
+test: lint test-python test-package test-qgis
 
 lint:
 	@scripts/setup_backend.sh
@@ -28,7 +34,13 @@ test-python:
 	@scripts/setup_backend.sh
 	.venv/bin/python -m pytest tests/test_boundaries.py tests/test_backend tests/test_training
 
+test-package:
+	@scripts/setup_backend.sh
+	@scripts/need.sh git=git lrelease=qttools5-dev-tools
+	.venv/bin/python -m pytest tests/test_package
+
 test-qgis: setup
+	@scripts/need.sh git=git lrelease=qttools5-dev-tools
 	@scripts/test_qgis.sh
 
 bench:
