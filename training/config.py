@@ -268,7 +268,7 @@ class ExportConfig:
     """Replace an existing file."""
 
     measures: tuple[Path, ...] = ()
-    """JSON files of `measure`; their figures go into the card."""
+    """Files figures.json of `evaluate`; their figures go into the card."""
 
     def __post_init__(self) -> None:
         problems = []
@@ -277,44 +277,3 @@ class ExportConfig:
         if self.dtype not in ("float16", "bfloat16", "float32"):
             problems.append("dtype must be float16, bfloat16 or float32")
         refuse(problems)
-
-
-@dataclass(frozen=True)
-class MeasureConfig:
-    """Intersection over union of one class, on labelled scenes, through the backend."""
-
-    model: Path
-    """Model file."""
-
-    folders: tuple[Path, ...]
-    """Folders with scenes (VV and VH as bands 1 and 2) and labels beside them."""
-
-    out: Path
-    """JSON file for `export --measures`."""
-
-    measured_on: str
-    """What the figures are measured on, for the model card: data set, number of scenes, whether the model saw any."""
-
-    scene_suffix: str = "_S1.tif"
-    """End of the scenes' file names."""
-
-    label_suffix: str = "_label.tif"
-    """End of the labels' file names, in place of the scene's."""
-
-    class_code: int = 80
-    """The class in the map."""
-
-    class_name: str = "water"
-    """Its name in the figures."""
-
-    label_value: int = 1
-    """The class in the label."""
-
-    label_void: int = 255
-    """Label of pixels that count nowhere."""
-
-    units: str = "db"
-    """Unit of the scenes."""
-
-    device: str = "auto"
-    """Device, as the backend takes it."""

@@ -50,18 +50,27 @@ class ConfusionMatrix:
             mean_iou=float(np.nanmean(iou)) if named else float("nan"),
             mean_f1=float(np.nanmean(f1)) if named else float("nan"),
             iou=tuple(float(value) for value in iou),
+            f1=tuple(float(value) for value in f1),
         )
+
+
+def scores_of(counts: npt.NDArray[np.int64]) -> Scores:
+    """The figures of a square matrix of counts (true class, predicted class)."""
+    matrix = ConfusionMatrix(len(counts))
+    matrix.counts = counts
+    return matrix.scores()
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Figures of a confusion matrix. Means are over the classes that a label names alone; `iou` is NaN for the others."""
+    """Figures of a confusion matrix. Means are over the classes that a label names alone; `iou` and `f1` are NaN for the others."""
 
     pixels: int
     overall_accuracy: float
     mean_iou: float
     mean_f1: float
     iou: tuple[float, ...]
+    f1: tuple[float, ...]
 
 
 def fit_temperature(logits: npt.NDArray[np.float32], truth: npt.NDArray[np.integer], members: BoolArray | None = None) -> float:

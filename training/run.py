@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`python -m training.run simulate|pretrain|finetune|export|measure`: read this first. A command is a typed config and a function.
+"""`python -m training.run simulate|pretrain|finetune|evaluate|export`: read this first. A command is a typed config and a function.
 
 Exit status: 0 done, 2 the settings or their files were refused, 3 failed while running, 130 interrupted.
 """
@@ -13,7 +13,8 @@ from typing import Any
 from jsonargparse import ArgumentParser, set_parsing_settings
 
 from backend.protocol import SardineError
-from training.config import ConfigError, ExportConfig, FinetuneConfig, MeasureConfig, SimulateConfig
+from training.config import ConfigError, ExportConfig, FinetuneConfig, SimulateConfig
+from training.evaluate.config import EvaluateConfig
 from training.pretrain_config import PretrainConfig
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
@@ -44,10 +45,10 @@ def _export(config: ExportConfig) -> None:
     print(f"{config.out}: {config.out.stat().st_size / 1e6:.1f} MB, weights {card.weights_sha256[:12]}")
 
 
-def _measure(config: MeasureConfig) -> None:
-    from training.measure import measure
+def _evaluate(config: EvaluateConfig) -> None:
+    from training.evaluate.command import evaluate
 
-    measure(config)
+    evaluate(config)
 
 
 COMMANDS: dict[str, tuple[type[Any], Callable[[Any], None]]] = {
@@ -55,7 +56,7 @@ COMMANDS: dict[str, tuple[type[Any], Callable[[Any], None]]] = {
     "pretrain": (PretrainConfig, _pretrain),
     "finetune": (FinetuneConfig, _finetune),
     "export": (ExportConfig, _export),
-    "measure": (MeasureConfig, _measure),
+    "evaluate": (EvaluateConfig, _evaluate),
 }
 
 
