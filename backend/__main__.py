@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`python -m backend predict | inspect | describe | doctor | job`: see `commands.py` for what each does.
+"""`python -m backend <command>`: see `commands.py` and `task_commands.py` for what each does.
 
 Only the standard library is imported before the arguments are understood: `job` must say hello at once.
 """
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 
-from . import commands
+from . import commands, task_commands
 from .console import consoles
 from .protocol import PRECISIONS, UNITS
 
@@ -59,10 +59,12 @@ def _parser() -> argparse.ArgumentParser:
     doctor = sub.add_parser("doctor", help="show versions, devices, precisions and one timed forward")
     doctor.set_defaults(run=commands.doctor)
 
+    accuracy, sample = task_commands.add_parsers(sub)
+
     job = sub.add_parser("job", help="speak the plugin's JSON-lines protocol on stdin and stdout")
     job.set_defaults(run=commands.job)
 
-    for command in (predict, inspect, describe, doctor, job):
+    for command in (predict, inspect, describe, doctor, accuracy, sample, job):
         command.add_argument("--json", action="store_true", help="machine-readable output on stdout")
     return parser
 

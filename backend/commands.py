@@ -26,11 +26,13 @@ from .protocol import (
     Hello,
     JobFailure,
     JobRequest,
-    JobResult,
     JobWarning,
     OutputPaths,
     Progress,
+    Request,
+    Result,
     SardineError,
+    TaskResult,
     encode,
 )
 from .versions import versions
@@ -41,10 +43,15 @@ JOB_NICENESS = 5
 
 def predict(arguments: Namespace) -> int:
     """Maps a scene: progress on stderr, the paths (or with --json the result message) on stdout."""
+    return run_on_console(lambda: _request(arguments), arguments.json)
 
-    def run() -> JobResult:
-        from .job import run_job
+
+def run_on_console(request: Callable[[], Request], as_json: bool) -> int:
+    """Runs what `request` makes and tells a person at a terminal: progress and notes on stderr, the outcome on stdout."""
+
+    def run() -> Result:
         from .progress_bar import ProgressBar
+        from .tasks import run_request
 
         bar = ProgressBar()
         interrupted = _interrupt_event()
@@ -56,16 +63,18 @@ def predict(arguments: Namespace) -> int:
                 print(f"Note: {message.text}", file=sys.stderr)
 
         try:
-            return run_job(_request(arguments), report, interrupted.is_set)
+            return run_request(request(), report, interrupted.is_set)
         finally:
             bar.close()
 
     result = _outcome(run)
     if isinstance(result, JobFailure):
-        return _tell_failure(result, arguments.json)
-    if arguments.json:
+        return _tell_failure(result, as_json)
+    if as_json:
         print(encode(result), end="")
     else:
+        for line in result.lines if isinstance(result, TaskResult) else ():
+            print(line)
         for name, path in result.outputs.items():
             print(f"{name:<14}{path}")
     return ExitStatus.DONE
@@ -132,10 +141,10 @@ def job(_arguments: Namespace) -> int:
         os.nice(JOB_NICENESS)
     inbox = Inbox()
 
-    def run() -> JobResult:
+    def run() -> Result:
         request = inbox.request()
         with Heartbeat(outbox, Progress("starting", 0, 1)) as heartbeat:
-            from .job import run_job
+            from .tasks import run_request
 
             def report(message: FromChild) -> None:
                 if isinstance(message, Progress):
@@ -143,7 +152,7 @@ def job(_arguments: Namespace) -> int:
                 else:
                     outbox.send(message)
 
-            return run_job(request, report, inbox.cancelled)
+            return run_request(request, report, inbox.cancelled)
 
     end = _outcome(run)
     outbox.send(end)

@@ -9,8 +9,9 @@ import threading
 import time
 from io import FileIO
 from types import TracebackType
+from typing import cast, get_args
 
-from .protocol import Cancel, ErrorCode, JobRequest, Message, Progress, SardineError, decode, encode
+from .protocol import Cancel, ErrorCode, Message, Progress, Request, SardineError, decode, encode
 
 MAX_LINE_BYTES = 2**20
 """A request is a few kilobytes; a line without end must not fill the memory."""
@@ -49,7 +50,7 @@ class Inbox:
         self._stream = FileIO(0, "rb", closefd=False)
         self._cancelled = threading.Event()
 
-    def request(self) -> JobRequest:
+    def request(self) -> Request:
         """The first line as a request. Raises SardineError: request_invalid, protocol_mismatch, or cancelled (stdin ended)."""
         line = self._next_line()
         if not line:
@@ -57,15 +58,15 @@ class Inbox:
         message = decode(line)
         if isinstance(message, Cancel):
             raise cancelled_error()
-        if not isinstance(message, JobRequest):
+        if not isinstance(message, get_args(Request)):
             raise SardineError(
                 ErrorCode.REQUEST_INVALID,
                 f"A {message.type} message was received.",
-                "The first line must be a predict request.",
+                "The first line must be a request.",
                 "See backend/protocol.py.",
             )
         threading.Thread(target=self._watch, name="stdin", daemon=True).start()
-        return message
+        return cast(Request, message)
 
     def cancelled(self) -> bool:
         return self._cancelled.is_set()

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from affine import Affine
@@ -13,9 +13,10 @@ from rasterio.features import rasterize
 
 from .georeference import transform_between
 from .grid import Bounds, PixelWindow, RasterGrid
-from .polygons import Polygon, Ring, read_polygons
 from .protocol import ErrorCode, SardineError
 from .radiometry import BoolArray
+from .vector_file import read_polygons
+from .wkb import Polygon, Ring
 
 DENSIFY_DEGREES = 0.01
 DENSIFY_M = 1000.0
@@ -41,19 +42,8 @@ class PolygonMask:
                 "A scene with a CRS is needed for a mask.",
                 "Leave the mask out, or assign the scene's CRS.",
             )
-        crs = CRS.from_wkt(grid.crs_wkt)
         self._grid = grid
-        self._polygons: list[tuple[Bounds, Polygon]] = []
-        for box, turn in _boxes(grid, crs, layer.crs):
-            for polygon in layer.polygons:
-                cut = [_clip([(x + turn, y) for x, y in ring], box) for ring in polygon]
-                if not cut[0]:
-                    continue
-                placed = [_in_crs(ring, layer.crs, crs) for ring in cut if ring]
-                xs, ys = zip(*placed[0], strict=True)
-                bounds = (min(xs), min(ys), max(xs), max(ys))
-                if grid.window_of(bounds) is not None:
-                    self._polygons.append((bounds, placed))
+        self._polygons = [(bounds, polygon) for _, bounds, polygon in place_polygons(layer.polygons, layer.crs, grid)]
         window = self._window()
         if window is None:
             raise SardineError(
@@ -88,6 +78,21 @@ class PolygonMask:
             return None
         row, column = min(w.row for w in windows), min(w.column for w in windows)
         return PixelWindow(row, column, max(w.row_end for w in windows) - row, max(w.column_end for w in windows) - column)
+
+
+def place_polygons(polygons: Sequence[Polygon], source: CRS, grid: RasterGrid) -> Iterator[tuple[int, Bounds, Polygon]]:
+    """Those of `polygons` (in `source`) that touch `grid`, in its CRS: the number of each, its bounds, and itself."""
+    crs = CRS.from_wkt(grid.crs_wkt)
+    for box, turn in _boxes(grid, crs, source):
+        for number, polygon in enumerate(polygons):
+            cut = [_clip([(x + turn, y) for x, y in ring], box) for ring in polygon]
+            if not cut[0]:
+                continue
+            placed = [_in_crs(ring, source, crs) for ring in cut if ring]
+            xs, ys = zip(*placed[0], strict=True)
+            bounds = (min(xs), min(ys), max(xs), max(ys))
+            if grid.window_of(bounds) is not None:
+                yield number, bounds, placed
 
 
 def _boxes(grid: RasterGrid, crs: CRS, target: CRS) -> Iterator[tuple[Bounds, float]]:

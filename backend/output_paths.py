@@ -14,6 +14,14 @@ from pathlib import Path
 from .protocol import ErrorCode, SardineError
 
 SUFFIXES = (".tif", ".tiff")
+FORMATS = {
+    ".tif": "a GeoTIFF",
+    ".html": "an HTML file",
+    ".csv": "a CSV file",
+    ".geojson": "a GeoJSON file",
+    ".safetensors": "a classifier",
+}
+"""What an output of a kind is called, by the first of its suffixes."""
 
 
 def part_path(target: Path) -> Path:
@@ -21,13 +29,17 @@ def part_path(target: Path) -> Path:
     return target.with_name(target.name + ".part")
 
 
-def check_output_paths(outputs: Mapping[str, str], inputs: Iterable[str], *, overwrite: bool) -> dict[str, Path]:
+def check_output_paths(
+    outputs: Mapping[str, str], inputs: Iterable[str], *, overwrite: bool, suffixes: Mapping[str, tuple[str, ...]] | None = None
+) -> dict[str, Path]:
     """Absolute target of each output, links resolved (a link keeps pointing at the file that is written).
+
+    `suffixes` are those of outputs that are not GeoTIFFs, by output name; the first must be a key of FORMATS.
 
     `inputs` are band sources as GDAL opens them, model and mask. A `.part` of a killed run stays until the writer replaces it.
     Raises SardineError: output_unsuitable, output_folder_missing, output_is_input, output_exists, output_read_only.
     """
-    targets = {name: _target(path) for name, path in outputs.items()}
+    targets = {name: _target(path, (suffixes or {}).get(name, SUFFIXES)) for name, path in outputs.items()}
     sources = [file for text in inputs for file in _files_in(text)]
     for target in targets.values():
         _check_not_input(target, sources)
@@ -45,7 +57,7 @@ def check_output_paths(outputs: Mapping[str, str], inputs: Iterable[str], *, ove
     return targets
 
 
-def _target(text: str) -> Path:
+def _target(text: str, suffixes: tuple[str, ...]) -> Path:
     path = Path(os.path.realpath(text))
     if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
         raise SardineError(
@@ -54,11 +66,11 @@ def _target(text: str) -> Path:
             "A name in UTF-8 is needed.",
             "Choose another name or folder.",
         )
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in suffixes:
         raise SardineError(
             ErrorCode.OUTPUT_UNSUITABLE,
-            f"The output {text} is not named as a GeoTIFF.",
-            "A name that ends in .tif or .tiff is needed.",
+            f"The output {text} is not named as {FORMATS[suffixes[0]]}.",
+            f"A name that ends in {' or '.join(suffixes)} is needed.",
             "Change the name.",
         )
     if path.exists() and not path.is_file():

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The messages between the plugin and the backend: one JSON object a line. Standard library alone: the plugin imports it.
 
-The parent writes one `JobRequest` line on the child's stdin, later perhaps a `cancel` line; end of stdin cancels too.
+The parent writes one request line on the child's stdin, later perhaps a `cancel` line; end of stdin cancels too.
 The child writes `hello` at once, `ready` when the model is loaded, then `progress` and `warning`, and ends with exactly one
 `result` or `failure`. Nothing else is ever on its stdout.
 
@@ -26,6 +26,8 @@ PROTOCOL_VERSION = 1
 
 UNITS = ("auto", "db", "power", "amplitude", "dn", "scaled")
 PRECISIONS = ("auto", "fp32", "bf16")
+SAMPLE_DESIGNS = ("auto", "stratified", "random", "none")
+"""How reference points were drawn: at random within each class of the map, at random over all of it, or otherwise."""
 
 
 class ErrorCode(str, Enum):
@@ -51,6 +53,13 @@ class ErrorCode(str, Enum):
     BOUNDS_OUTSIDE = "bounds_outside"
     MASK_UNREADABLE = "mask_unreadable"
     MASK_OUTSIDE = "mask_outside"
+    # a person's samples, class rasters and classifiers
+    SAMPLES_UNREADABLE = "samples_unreadable"
+    SAMPLES_OUTSIDE = "samples_outside"
+    SAMPLES_UNSUITABLE = "samples_unsuitable"
+    CLASS_RASTER_UNSUITABLE = "class_raster_unsuitable"
+    CLASSIFIER_INVALID = "classifier_invalid"
+    CLASSIFIER_OF_OTHER_MODEL = "classifier_of_other_model"
     # the outputs
     OUTPUT_FOLDER_MISSING = "output_folder_missing"
     OUTPUT_READ_ONLY = "output_read_only"
@@ -194,6 +203,46 @@ class JobRequest:
 
 
 @dataclass(frozen=True)
+class AccuracyRequest:
+    """What `python -m backend accuracy` is asked: how well `raster`, a class raster, agrees with `reference`.
+
+    `reference` is points or polygons (.gpkg, .geojson; `field` names the class) or a class raster. `design` is one of
+    SAMPLE_DESIGNS; auto takes points for a stratified sample and anything else for no sample. `class_names` gives names by code
+    (as text: JSON keys are), beside those that the raster's own tags give.
+    """
+
+    type: ClassVar[str] = "accuracy"
+    raster: str
+    reference: str
+    band: int = 1
+    field: Optional[str] = None
+    design: str = "auto"
+    class_names: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    html: Optional[str] = None
+    csv: Optional[str] = None
+    overwrite: bool = False
+    protocol: int = PROTOCOL_VERSION
+
+
+@dataclass(frozen=True)
+class StratifiedSampleRequest:
+    """What `python -m backend stratified-sample` is asked: `points` random points over the classes of `raster`, `least` a class
+    at the least where it has so many pixels, the others in proportion to area; into the GeoJSON file `output`.
+    """
+
+    type: ClassVar[str] = "stratified_sample"
+    raster: str
+    output: str
+    band: int = 1
+    points: int = 500
+    least: int = 50
+    seed: int = 0
+    class_names: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    overwrite: bool = False
+    protocol: int = PROTOCOL_VERSION
+
+
+@dataclass(frozen=True)
 class Cancel:
     type: ClassVar[str] = "cancel"
 
@@ -269,6 +318,21 @@ class JobResult:
 
 
 @dataclass(frozen=True)
+class TaskResult:
+    """A finished run of anything but `predict`: output name to path, figure name to number, and sentences that sum it up.
+
+    `details` is JSON for programs, as each task documents it.
+    """
+
+    type: ClassVar[str] = "task_result"
+    outputs: Mapping[str, str]
+    figures: Mapping[str, float]
+    lines: tuple[str, ...] = ()
+    details: str = "{}"
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class JobFailure:
     """The one end of a run that did not finish. `refused` is exit status 2, otherwise 3; code `cancelled` is 130."""
 
@@ -295,12 +359,13 @@ class JobFailure:
         return cls(error.code.value, error.found, error.needed, error.action, error.refused, detail)
 
 
-ToChild = Union[JobRequest, Cancel]
-FromChild = Union[Hello, Ready, Progress, JobWarning, JobResult, JobFailure]
+Request = Union[JobRequest, AccuracyRequest, StratifiedSampleRequest]
+"""The first line that a child reads."""
+Result = Union[JobResult, TaskResult]
+ToChild = Union[Request, Cancel]
+FromChild = Union[Hello, Ready, Progress, JobWarning, Result, JobFailure]
 Message = Union[ToChild, FromChild]
-_MESSAGE_TYPES: dict[str, type[Any]] = {
-    cls.type: cls for cls in (JobRequest, Cancel, Hello, Ready, Progress, JobWarning, JobResult, JobFailure)
-}
+_MESSAGE_TYPES: dict[str, type[Any]] = {cls.type: cls for cls in typing.get_args(Message)}
 
 
 def encode(message: Message) -> str:

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which function answers which request. Each is imported when it is asked for: most need neither torch nor a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .protocol import AccuracyRequest, FromChild, JobRequest, Request, Result, StratifiedSampleRequest
+
+Report = Callable[[FromChild], None]
+Cancelled = Callable[[], bool]
+
+
+def run_request(request: Request, report: Report, cancelled: Cancelled) -> Result:
+    """Does what `request` asks; raises SardineError as the task does."""
+    if isinstance(request, JobRequest):
+        from .job import run_job
+
+        return run_job(request, report, cancelled)
+    if isinstance(request, AccuracyRequest):
+        from .accuracy import run_accuracy
+
+        return run_accuracy(request, report, cancelled)
+    if isinstance(request, StratifiedSampleRequest):
+        from .stratified_sample import run_stratified_sample
+
+        return run_stratified_sample(request, report, cancelled)
+    raise TypeError(f"no task for {type(request).__name__}")
