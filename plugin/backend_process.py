@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, get_args
 
 from qgis.PyQt.QtCore import QIODevice, QProcess, QProcessEnvironment, QThread
 
-from ..backend.protocol import Cancel, ErrorCode, FromChild, Hello, JobFailure, JobRequest, JobResult, SardineError, ToChild, encode
+from ..backend.protocol import Cancel, ErrorCode, FromChild, Hello, JobFailure, Request, Result, SardineError, ToChild, encode
 from .backend_environment import BackendCommand
 from .message_stream import Excerpt, MessageStream
 
@@ -54,7 +54,7 @@ class BackendRun:
     and no user event is handled in the middle of a job.
     """
 
-    def __init__(self, command: BackendCommand, request: JobRequest, listener: Listener, patience: Patience | None = None) -> None:
+    def __init__(self, command: BackendCommand, request: Request, listener: Listener, patience: Patience | None = None) -> None:
         self._command = command
         self._request = request
         self._listener = listener
@@ -62,12 +62,12 @@ class BackendRun:
         self._stream = MessageStream()
         self._stderr = Excerpt()
         self._hello: Hello | None = None
-        self._end: JobResult | JobFailure | None = None
+        self._end: Result | JobFailure | None = None
         self._ended_at_s = 0.0
         self._cancelled_at_s: float | None = None
 
-    def run(self) -> JobResult:
-        """The result of the job.
+    def run(self) -> Result:
+        """The result: JobResult of a JobRequest, TaskResult of any other.
 
         Raises BackendError: cancelled; interpreter_missing (did not start); interpreter_unsuitable (started, but is not a
         backend); protocol_mismatch; backend_crashed (ended without a word); or the code that the backend reported.
@@ -136,7 +136,7 @@ class BackendRun:
             self._hello = message
             self._check_packages(message)
             self._send(process, self._request)
-        if isinstance(message, (JobResult, JobFailure)):
+        if isinstance(message, (*get_args(Result), JobFailure)):
             self._end = message
             self._ended_at_s = time.monotonic()
             process.closeWriteChannel()
@@ -170,8 +170,8 @@ class BackendRun:
                 process.waitForFinished(int(self._patience.leave_s * 1000))
         self._drain_stderr(process)
 
-    def _outcome(self, process: QProcess) -> JobResult:
-        if isinstance(self._end, JobResult):
+    def _outcome(self, process: QProcess) -> Result:
+        if isinstance(self._end, get_args(Result)):
             return self._end
         if self._cancelled_at_s is not None:
             raise self._error(ErrorCode.CANCELLED, "The run was cancelled.", "", "")
