@@ -23,10 +23,10 @@ from backend.model import SardineModel, build_model
 from backend.model_card import ModelCard
 from training.card import draft_card
 from training.checkpoint import Checkpoint, append_metrics, config_json, load_checkpoint, save_checkpoint, start_run
-from training.chips import Chips, draw_batch, open_chips
 from training.config import FinetuneConfig
 from training.distributed import Team, form_team
 from training.losses import SegmentationLoss
+from training.scene_chips import Chips, draw_batch, open_chips
 from training.simulate import RECIPE
 from training.validate import validate
 

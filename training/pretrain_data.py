@@ -20,10 +20,10 @@ from torch import Tensor
 
 from backend.model_card import BandSpec
 from backend.radiometry import standardise
-from training.chips import Chips, open_chips
 from training.config import DataConfig
 from training.crops import I64, ViewDraws, draw_views
 from training.pretrain_config import ChipSourceConfig, PretrainConfig
+from training.scene_chips import Chips, open_chips
 
 CHECKED_SHARE_PX = 4
 """Every fourth pixel along each side is looked at to tell how much of a chip has data."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`python -m training.run simulate|pretrain|finetune|evaluate|export`: read this first. A command is a typed config and a function.
+"""`python -m training.run COMMAND`: read this first. A command (`COMMANDS` below) is a typed config and a function.
 
 Exit status: 0 done, 2 the settings or their files were refused, 3 failed while running, 130 interrupted.
 """
@@ -13,6 +13,7 @@ from typing import Any
 from jsonargparse import ArgumentParser, set_parsing_settings
 
 from backend.protocol import SardineError
+from training.chips.config import ChipsConfig
 from training.config import ConfigError, ExportConfig, FinetuneConfig, SimulateConfig
 from training.evaluate.config import EvaluateConfig
 from training.pretrain_config import PretrainConfig
@@ -24,6 +25,12 @@ def _simulate(config: SimulateConfig) -> None:
     from training.simulate_folder import simulate_folder
 
     simulate_folder(config)
+
+
+def _chips(config: ChipsConfig) -> None:
+    from training.chips.build import make_store
+
+    make_store(config)
 
 
 def _pretrain(config: PretrainConfig) -> None:
@@ -53,6 +60,7 @@ def _evaluate(config: EvaluateConfig) -> None:
 
 COMMANDS: dict[str, tuple[type[Any], Callable[[Any], None]]] = {
     "simulate": (SimulateConfig, _simulate),
+    "chips": (ChipsConfig, _chips),
     "pretrain": (PretrainConfig, _pretrain),
     "finetune": (FinetuneConfig, _finetune),
     "export": (ExportConfig, _export),

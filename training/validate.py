@@ -8,9 +8,9 @@ import torch
 
 from backend.model import SardineModel
 from backend.model_card import ModelCard
-from training.chips import Chips, prepare
 from training.config import FinetuneConfig
 from training.metrics import ConfusionMatrix, Scores, fit_temperature
+from training.scene_chips import Chips, prepare
 
 _TEMPERATURE_PIXELS = 400
 """Pixels of each chip that the temperature is fitted on; neighbours say nearly the same."""

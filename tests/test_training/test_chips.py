@@ -11,9 +11,9 @@ import pytest
 
 from backend.radiometry import standardise
 from training.card import band_specs
-from training.chips import class_index, draw_batch, open_chips, prepare
 from training.config import BandsConfig, DataConfig, SimulateConfig
 from training.metrics import IGNORE
+from training.scene_chips import class_index, draw_batch, open_chips, prepare
 from training.scene_files import list_scenes, read_scene
 from training.simulate_folder import simulate_folder
 
