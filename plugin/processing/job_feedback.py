@@ -13,7 +13,13 @@ from ..translation import tr
 TEXT_INTERVAL_S = 10.0
 """Processing keeps every progress text as a line of its log: the bar moves often, the text seldom."""
 
-STAGE_PERCENT = {"mapping": (0.0, 97.0), "finishing": (97.0, 100.0)}
+STAGE_PERCENT = {
+    "mapping": (0.0, 97.0),
+    "finishing": (97.0, 100.0),
+    "counting the classes": (0.0, 50.0),
+    "comparing": (50.0, 100.0),
+    "drawing points": (50.0, 100.0),
+}
 """Where in the bar a stage of the backend lies; the others take a moment and do not move it."""
 
 
@@ -63,6 +69,9 @@ def progress_text(progress: Progress) -> str:
         "opening the scene": tr("Opening the scene"),
         "mapping": tr("Mapping"),
         "finishing": tr("Finishing the files"),
+        "counting the classes": tr("Counting the classes"),
+        "comparing": tr("Comparing"),
+        "drawing points": tr("Drawing points"),
     }
     parts = [stages.get(progress.stage, progress.stage)]
     if progress.rate_mpx_s:

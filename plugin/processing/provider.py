@@ -7,7 +7,9 @@ from qgis.core import QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
 from ..locations import ICONS
+from .accuracy import AccuracyAlgorithm
 from .landcover import LandcoverAlgorithm
+from .stratified_sample import StratifiedSampleAlgorithm
 
 
 class SardineProvider(QgsProcessingProvider):
@@ -27,6 +29,8 @@ class SardineProvider(QgsProcessingProvider):
 
     def loadAlgorithms(self) -> None:
         self.addAlgorithm(LandcoverAlgorithm())
+        self.addAlgorithm(AccuracyAlgorithm())
+        self.addAlgorithm(StratifiedSampleAlgorithm())
 
     def supportedOutputRasterLayerExtensions(self) -> list[str]:
         # The backend streams GeoTIFFs; another choice in the settings of Processing must not reach it.
