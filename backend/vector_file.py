@@ -159,7 +159,7 @@ def _from_geopackage(path: Path, layer: str | None, field: str | None) -> Vector
             raise _no_field(field, [name for name in columns if name != tables[layer]])
         value = "NULL" if field is None else _quoted(field)
         # the names are this file's own, and quoted
-        rows = database.execute(f"SELECT {column}, {value} FROM {table}")  # noqa: S608
+        rows = database.execute(f"SELECT {column}, {value} FROM {table}")  # noqa: S608  # nosec B608
         features = list(_geopackage_features(rows))
     crs = CRS.from_epsg(code) if str(organization).upper() == "EPSG" else CRS.from_wkt(definition)
     return VectorLayer(crs, tuple(features))
