@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 
 from . import commands, task_commands
 from .console import consoles
-from .protocol import PRECISIONS, UNITS
+from .protocol import ATTENTION_HEADS, DEFAULT_OVERLAP, PRECISIONS, UNITS
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -28,19 +28,10 @@ def _parser() -> argparse.ArgumentParser:
     outputs.add_argument("--landcover", metavar="TIF", help="class codes, 0 is no data")
     outputs.add_argument("--confidence", metavar="TIF", help="probability of the class, percent")
     outputs.add_argument("--probabilities", metavar="TIF", help="one band a class, in 1/250")
-    outputs.add_argument("--attention", metavar="TIF", help="mean and each head, one pixel a patch")
-    predict.add_argument(
-        "--bounds",
-        nargs=4,
-        type=float,
-        metavar=("XMIN", "YMIN", "XMAX", "YMAX"),
-        help="part of the scene, in its CRS; without one in metres, y upwards, as a rule with 0 0 at the upper left corner",
-    )
-    predict.add_argument("--bounds-crs", metavar="CRS", help="CRS of --bounds; the scene's if left out")
+    outputs.add_argument("--attention", metavar="TIF", help="where the model looked, one pixel a patch")
+    outputs.add_argument("--attention-heads", choices=ATTENTION_HEADS, default="all", help="bands of the attention raster")
+    _add_run_arguments(predict)
     predict.add_argument("--mask", metavar="FILE", help="polygons (.gpkg, .geojson); outside them is no data")
-    predict.add_argument("--overlap", type=float, default=0.125, help="share of a window that it has in common with the next")
-    predict.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
-    predict.add_argument("--precision", choices=PRECISIONS, default="auto")
     predict.add_argument("--batch-size", type=int, metavar="N", help="windows at a time; chosen by device if left out")
     predict.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     predict.set_defaults(run=commands.predict)
@@ -50,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_scene_arguments(inspect)
     inspect.add_argument("--model", metavar="M.safetensors", help="model file: its bands, spacing, and the expected time")
+    _add_run_arguments(inspect)
     inspect.set_defaults(run=commands.inspect)
 
     describe = sub.add_parser("describe", help="show the card of a model file")
@@ -77,6 +69,23 @@ def _add_scene_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calibration-db", type=float, metavar="C", help="for dn: sigma nought = 20 log10 DN - C")
     parser.add_argument("--spacing-m", type=float, metavar="M", help="ground spacing of a raster without CRS, used as it is")
     parser.add_argument("--allow-coarse", action="store_true", help="take a scene coarser than twice the model's spacing")
+
+
+def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `predict` computes and where; `inspect` tells the cost of just that."""
+    parser.add_argument(
+        "--bounds",
+        nargs=4,
+        type=float,
+        metavar=("XMIN", "YMIN", "XMAX", "YMAX"),
+        help="part of the scene, in its CRS; without one in metres, y upwards, as a rule with 0 0 at the upper left corner",
+    )
+    parser.add_argument("--bounds-crs", metavar="CRS", help="CRS of --bounds; the scene's if left out")
+    parser.add_argument(
+        "--overlap", type=float, default=DEFAULT_OVERLAP, help="share of a window that it has in common with the next"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    parser.add_argument("--precision", choices=PRECISIONS, default="auto")
 
 
 def main(arguments: list[str] | None = None) -> int:

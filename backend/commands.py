@@ -91,7 +91,7 @@ def inspect(arguments: Namespace) -> int:
         if header is not None:
             from .doctor import seconds_per_window as measure
 
-            seconds_per_window = measure(arguments.model)
+            seconds_per_window = measure(arguments.model, arguments.device, arguments.precision)
         return inspection.inspect(
             [BandSource.parse(text) for text in arguments.band],
             header.card if header else None,
@@ -99,6 +99,9 @@ def inspect(arguments: Namespace) -> int:
             calibration_db=arguments.calibration_db,
             spacing_m=arguments.spacing_m,
             allow_coarse=arguments.allow_coarse,
+            bounds=_bounds(arguments),
+            bounds_crs=arguments.bounds_crs,
+            overlap=arguments.overlap,
             seconds_per_window=seconds_per_window,
         )
 
@@ -167,16 +170,21 @@ def _request(arguments: Namespace) -> JobRequest:
         units=arguments.units,
         calibration_db=arguments.calibration_db,
         spacing_m=arguments.spacing_m,
-        bounds=tuple(arguments.bounds) if arguments.bounds else None,
+        bounds=_bounds(arguments),
         bounds_crs=arguments.bounds_crs,
         mask=arguments.mask,
         overlap=arguments.overlap,
         device=arguments.device,
         precision=arguments.precision,
+        attention_heads=arguments.attention_heads,
         batch_size=arguments.batch_size,
         overwrite=arguments.overwrite,
         allow_coarse=arguments.allow_coarse,
     )
+
+
+def _bounds(arguments: Namespace) -> tuple[float, float, float, float] | None:
+    return tuple(arguments.bounds) if arguments.bounds else None
 
 
 def _outcome(run: Callable[[], Any]) -> Any:

@@ -38,7 +38,8 @@ def examine() -> dict[str, Any]:
     device = choose_device("auto")
     precision = choose_precision("auto", device)
     torch.manual_seed(0)
-    seconds = _time_forward(build_model(REFERENCE_CARD).eval().to(memory_format=torch.channels_last), REFERENCE_CARD)
+    model = build_model(REFERENCE_CARD).eval().to(memory_format=torch.channels_last)
+    seconds = _time_forward(model, REFERENCE_CARD, device, precision)
     return {
         "versions": versions(),
         "devices": [dataclasses.asdict(info) for info in describe_devices()],
@@ -51,17 +52,21 @@ def examine() -> dict[str, Any]:
     }
 
 
-def seconds_per_window(model_path: str) -> float:
-    """A short timing of a model file on the device and precision that `auto` takes. Raises what `load_model` raises."""
+def seconds_per_window(model_path: str, device: str = "auto", precision: str = "auto") -> float:
+    """A short timing of a model file on this device, in this precision.
+
+    Raises what `load_model`, `choose_device` and `choose_precision` raise.
+    """
+    chosen = choose_device(device)
+    in_precision = choose_precision(precision, chosen)
     model, card = load_model(model_path)
-    return _time_forward(model, card)
+    return _time_forward(model, card, chosen, in_precision)
 
 
-def _time_forward(model: torch.nn.Module, card: ModelCard) -> float:
+def _time_forward(model: torch.nn.Module, card: ModelCard, device: torch.device, precision: str) -> float:
     """The fastest of a few forwards of one batch, per window: what else the machine does only ever adds time."""
-    device = choose_device("auto")
     batch = default_batch_size(device, card.window_px)
-    runner = BatchRunner(model, device, choose_precision("auto", device), batch, may_use_cpu=True, warn=lambda _code, _text: None)
+    runner = BatchRunner(model, device, precision, batch, may_use_cpu=True, warn=lambda _code, _text: None)
     x = torch.randn(batch, len(card.bands), card.window_px, card.window_px)
     valid = torch.ones(batch, card.window_px // card.patch_px, card.window_px // card.patch_px, dtype=torch.bool)
     taken_s = []

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from rasterio.crs import CRS
 
-from .grid import PixelWindow
+from .grid import Bounds, PixelWindow
 from .layers import SAMPLE_WHOLE_PX, Layer, Sample
 from .model_card import ModelCard
-from .protocol import BandSource
+from .protocol import DEFAULT_OVERLAP, BandSource
 from .radiometry import HIGHEST_DB, LOWEST_DB, standardise, to_db
 from .scene import Scene, open_bands
 from .sources import DECLARED, NOT_FINITE, SENTINEL, blank_zero_everywhere, cache_bytes
@@ -22,7 +22,6 @@ from .windows import lay_windows
 
 ASSUMED_SPACING_M = 10.0
 """Of the model, where none is given: that of Sentinel-1 IW GRD."""
-DEFAULT_OVERLAP = 0.125
 LATTICE = 12
 LATTICE_BLOCK_PX = 64
 FORM_NAMES = {DECLARED: "declared", NOT_FINITE: "not finite", SENTINEL: "undeclared -9999, -32768 or -99"}
@@ -36,12 +35,16 @@ def inspect(
     calibration_db: float | None = None,
     spacing_m: float | None = None,
     allow_coarse: bool = False,
+    bounds: Bounds | None = None,
+    bounds_crs: str | None = None,
+    overlap: float = DEFAULT_OVERLAP,
     seconds_per_window: float | None = None,
 ) -> dict[str, Any]:
     """What the scene is taken to be, as JSON-able values; shares are of sampled pixels, 0 to 1.
 
-    Without a model, roles are those that the files name, and the grid is that for a 10 m model. `seconds_per_window` is the
-    measured time of one forward on this machine; without it no time is expected. Raises SardineError as `open_scene` does.
+    Without a model, roles are those that the files name, and the grid is that for a 10 m model. `bounds` (in `bounds_crs`) is
+    the part whose cost is told; all else is about the whole scene. `seconds_per_window` is the measured time of one forward on
+    this machine; without it no time is expected. Raises SardineError as `open_scene` and `Scene.area_window` do.
     """
     with open_bands(
         bands,
@@ -74,7 +77,7 @@ def inspect(
             "warnings": [{"code": code, "text": text} for code, text in scene.warnings],
         }
         if card is not None:
-            found["model"] = _expected(scene, card, block_share, seconds_per_window)
+            found["model"] = _expected(scene, card, scene.area_window(bounds, bounds_crs), overlap, block_share, seconds_per_window)
         return found
 
 
@@ -171,15 +174,17 @@ def _valid_shares(scene: Scene) -> tuple[float, float, float]:
     return valid, sum(bool(mask.any()) for mask in masks) / len(masks), pixels / (grid.height * grid.width)
 
 
-def _expected(scene: Scene, card: ModelCard, block_share: float, seconds_per_window: float | None) -> dict[str, Any]:
-    """Windows, time and memory of a run over the whole scene."""
+def _expected(
+    scene: Scene, card: ModelCard, area: PixelWindow, overlap: float, block_share: float, seconds_per_window: float | None
+) -> dict[str, Any]:
+    """Windows, time and memory of a run over `area`."""
     layout = lay_windows(
-        scene.grid.full_window,
+        area,
         scene.grid.height,
         scene.grid.width,
         window_px=card.window_px,
         patch_px=card.patch_px,
-        overlap=DEFAULT_OVERLAP,
+        overlap=overlap,
     )
     windows = math.ceil(layout.count * block_share)
     # rows of one window row: input in dB and standardised, logits being summed and probabilities, all float32

@@ -87,8 +87,10 @@ def run_job(request: JobRequest, report: Report, cancelled: Cancelled) -> JobRes
             patch_px=card.patch_px,
             overlap=request.overlap,
         )
-        with OutputWriter(targets, card, scene.grid, layout) as writer:
-            summary = predict(scene, runner, card, layout, writer, progress=report, cancelled=cancelled)
+        with OutputWriter(targets, card, scene.grid, layout, request.attention_heads) as writer:
+            summary = predict(
+                scene, runner, card, layout, writer, attention_heads=request.attention_heads, progress=report, cancelled=cancelled
+            )
             if summary.valid_px == 0:
                 raise _nothing_valid()
             elapsed_s = time.monotonic() - started_s

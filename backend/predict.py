@@ -23,7 +23,7 @@ from .classify import classify
 from .forward import BatchRunner, is_out_of_memory, out_of_memory_error
 from .job_stream import cancelled_error
 from .model_card import ModelCard
-from .protocol import ErrorCode, JobRequest, Progress, SardineError
+from .protocol import ATTENTION_HEADS, ErrorCode, JobRequest, Progress, SardineError
 from .row_reader import NewRows, SceneReader, read_rows
 from .strip import CLASS_OUTPUTS, Strip, StripSink
 from .windows import WindowLayout, window_stride
@@ -65,6 +65,13 @@ def check_outputs(request: JobRequest, card: ModelCard) -> None:
             "An encoder alone gives attention only.",
             "Ask for attention alone, or choose a model with classes.",
         )
+    if request.attention_heads not in ATTENTION_HEADS:
+        raise SardineError(
+            ErrorCode.REQUEST_INVALID,
+            f"The attention heads “{request.attention_heads}” were not understood.",
+            f"They are one of {', '.join(ATTENTION_HEADS)}.",
+            "Choose all or mean.",
+        )
 
 
 def predict(
@@ -74,20 +81,22 @@ def predict(
     layout: WindowLayout,
     sink: StripSink,
     *,
+    attention_heads: str = "all",
     progress: Callable[[Progress], None],
     cancelled: Callable[[], bool],
 ) -> Summary:
     """Maps the area of `layout` into `sink`, strip by strip.
 
-    Class outputs have the pixels of `layout.area`; attention has one pixel a patch of `layout.region`, bands mean and heads,
-    NaN where no pixel of the patch is wanted. In each window attention has the mean 1 over the patches with data; it is
-    blended with the taper of the patches, and not normalised again.
+    Class outputs have the pixels of `layout.area`; attention has one pixel a patch of `layout.region`, bands mean and heads (or,
+    as `attention_heads` says, the mean alone), NaN where no pixel of the patch is wanted. In each window attention has the mean 1
+    over the patches with data; it is blended with the taper of the patches, and not normalised again.
 
     Raises SardineError: cancelled, out_of_memory, model_output_not_finite (of logits or attention), and what scene and
     sink raise.
     """
     try:
-        run = _Run(runner, card, layout, sink, _Meter(layout, progress), cancelled)  # takes the memory for its rows
+        # Takes the memory for its rows.
+        run = _Run(runner, card, layout, sink, attention_heads, _Meter(layout, progress), cancelled)
         with torch.inference_mode():
             for index, new_rows in enumerate(read_rows(scene, card, layout)):
                 run.window_row(index, new_rows)
@@ -107,11 +116,13 @@ class _Run:
         card: ModelCard,
         layout: WindowLayout,
         sink: StripSink,
+        attention_heads: str,
         meter: _Meter,
         cancelled: Callable[[], bool],
     ) -> None:
         self.summary = Summary(windows_total=layout.count)
         self._runner, self._card, self._layout, self._sink = runner, card, layout, sink
+        self._heads_wanted = attention_heads == "all"
         self._meter, self._cancelled = meter, cancelled
         self._canvas = Canvas(len(card.bands), layout, runner.device)
         window, patch = layout.window_px, layout.patch_px
@@ -202,7 +213,8 @@ class _Run:
             wanted = self._canvas.patch_wanted[part, columns]
             if not np.isfinite(heads[:, wanted]).all():
                 raise _not_finite_error(self._card, self._runner.precision)
-            values = np.concatenate([heads.mean(axis=0, keepdims=True), heads])
+            mean = heads.mean(axis=0, keepdims=True)
+            values = np.concatenate([mean, heads]) if self._heads_wanted else mean
             values[:, ~wanted] = np.nan
             self._sink.write(Strip("attention", (first - region.row) // patch, values))
         blend.drop()

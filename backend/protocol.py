@@ -28,6 +28,9 @@ UNITS = ("auto", "db", "power", "amplitude", "dn", "scaled")
 PRECISIONS = ("auto", "fp32", "bf16")
 SAMPLE_DESIGNS = ("auto", "stratified", "random", "none")
 """How reference points were drawn: at random within each class of the map, at random over all of it, or otherwise."""
+DEFAULT_OVERLAP = 0.125
+ATTENTION_HEADS = ("all", "mean")
+"""Bands of the attention raster: the mean over the heads and each head, or the mean alone."""
 
 
 class ErrorCode(str, Enum):
@@ -193,9 +196,10 @@ class JobRequest:
     bounds: Optional[tuple[float, float, float, float]] = None
     bounds_crs: Optional[str] = None
     mask: Optional[str] = None
-    overlap: float = 0.125
+    overlap: float = DEFAULT_OVERLAP
     device: str = "auto"
     precision: str = "auto"
+    attention_heads: str = "all"
     batch_size: Optional[int] = None
     overwrite: bool = False
     allow_coarse: bool = False

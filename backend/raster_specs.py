@@ -35,13 +35,14 @@ class RasterSpec:
     band_tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def raster_specs(card: ModelCard) -> dict[str, RasterSpec]:
-    """The rasters that a model of this card can give, by output name."""
+def raster_specs(card: ModelCard, attention_heads: str = "all") -> dict[str, RasterSpec]:
+    """The rasters that a model of this card can give, by output name; `attention_heads` is one of protocol.ATTENTION_HEADS."""
+    heads = card.encoder.num_heads if attention_heads == "all" else 0
     specs = {
         "attention": RasterSpec(
             dtype="float32",
             nodata=float("nan"),
-            bands=("mean", *(f"head {head + 1}" for head in range(card.encoder.num_heads))),
+            bands=("mean", *(f"head {head + 1}" for head in range(heads))),
             overviews="average",
             predictor=3,
             meaning="attention of the class token to each patch; 1 is as much as the average valid patch of the window",

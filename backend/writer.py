@@ -45,10 +45,17 @@ class OutputWriter:
     Each method raises SardineError: disk_full, or output_read_only where something else than room is missing.
     """
 
-    def __init__(self, targets: Mapping[str, Path], card: ModelCard, scene_grid: RasterGrid, layout: WindowLayout) -> None:
+    def __init__(
+        self,
+        targets: Mapping[str, Path],
+        card: ModelCard,
+        scene_grid: RasterGrid,
+        layout: WindowLayout,
+        attention_heads: str = "all",
+    ) -> None:
         """Makes the `.part` files. `targets` come from `output_paths.check_output_paths`."""
         self._targets = dict(targets)
-        self._specs = raster_specs(card)
+        self._specs = raster_specs(card, attention_heads)
         self._rasters: dict[str, OutputRaster] = {}
         grids = {name: output_grid(name, scene_grid, layout) for name in targets}
         _check_room(self._targets, self._specs, grids)

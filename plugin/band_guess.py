@@ -69,6 +69,19 @@ def sibling_file(layer: QgsRasterLayer, role: str) -> Path | None:
     return sibling if sibling != path and sibling.is_file() else None
 
 
+def split_polarisation(name: str) -> tuple[str, str]:
+    """`name` without its polarisation, and the polarisation; whole and "" where it names none or several.
+
+    >>> split_polarisation("S1A_IW_VV_may"), split_polarisation("vv_vh")
+    (('S1A_IW__may', 'vv'), ('vv_vh', ''))
+    """
+    found = list(_POLARISATION.finditer(name))
+    if len(found) != 1:
+        return name, ""
+    (match,) = found
+    return name[: match.start()] + name[match.end() :], match.group(0).lower()
+
+
 def _names(layer: QgsRasterLayer) -> tuple[str, str]:
     return layer.name(), Path(layer.source().split("|", 1)[0]).stem
 

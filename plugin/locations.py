@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from qgis.core import QgsApplication
+from qgis.PyQt.QtCore import QUrl
 
 from ..backend.protocol import ErrorCode, SardineError
 
@@ -15,6 +16,8 @@ PLUGIN_ROOT = Path(__file__).parents[1]
 
 ICONS = PLUGIN_ROOT / "resources" / "icons"
 MODELS = PLUGIN_ROOT / "resources" / "models"
+GRAPHICAL_MODELS = PLUGIN_ROOT / "resources" / "models3"
+HELP = PLUGIN_ROOT / "resources" / "help"
 
 
 def bundled_model() -> Path:
@@ -31,6 +34,11 @@ def bundled_model() -> Path:
             "Install the plugin again, or choose a model file.",
         )
     return models[0]
+
+
+def help_url(topic: str) -> str:
+    """The address of a help page on this disk: `index`, `panel`, or the name of an algorithm."""
+    return QUrl.fromLocalFile(str(HELP / f"{topic}.html")).toString()
 
 
 def qgis_folders() -> list[str]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from qgis.gui import QgsFileWidget
@@ -11,7 +10,8 @@ from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from ..backend.model_card import ModelCard
-from .processing.parameters import RASTER_OUTPUTS
+from .output_names import free_paths
+from .processing.parameters import RASTER_OUTPUTS, raster_labels
 from .translation import tr
 
 TEMPORARY, FOLDER = "temporary", "folder"
@@ -25,7 +25,7 @@ class OutputChooser(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        labels = output_labels()
+        labels = raster_labels()
         self.boxes = {name: QCheckBox(labels[name], self) for name in RASTER_OUTPUTS}
         self._allowed = set(RASTER_OUTPUTS)
         grid = QGridLayout()
@@ -82,28 +82,3 @@ class OutputChooser(QWidget):
     def _update(self) -> None:
         self.folder.setVisible(self.destination.currentData() == FOLDER)
         self.changed.emit()
-
-
-def free_paths(folder: Path, scene_name: str, names: list[str], taken: set[str]) -> dict[str, str]:
-    """File by parameter id, `<scene>_<output>.tif`, numbered together so that none of them is there yet.
-
-    A result never replaces a file: the older one may be loaded in the project, and Windows would refuse.
-    """
-    stem = re.sub(r'[\\/:*?"<>|\x00-\x1f]+', "_", scene_name).strip(" .") or "scene"
-    number = 1
-    while True:
-        suffix = "" if number == 1 else f"_{number}"
-        paths = {name: str(folder / f"{stem}_{RASTER_OUTPUTS[name]}{suffix}.tif") for name in names}
-        if not any(path in taken or Path(path).exists() for path in paths.values()):
-            return paths
-        number += 1
-
-
-def output_labels() -> dict[str, str]:
-    """The rasters as a person reads them, by parameter id."""
-    return {
-        "LANDCOVER": tr("Land cover"),
-        "CONFIDENCE": tr("Confidence"),
-        "PROBABILITIES": tr("Class probabilities"),
-        "ATTENTION": tr("Attention"),
-    }

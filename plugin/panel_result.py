@@ -26,7 +26,7 @@ from qgis.PyQt.QtWidgets import (
 
 from .class_areas import ClassArea, areas_text, class_areas
 from .report import report_text
-from .results import summary_lines
+from .results import notes, write_whole
 from .run_queue import Run
 from .translation import tr
 
@@ -109,8 +109,7 @@ class SummaryView(QWidget):
                 item = QTableWidgetItem(text)
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self.table.setItem(line, column, item)
-        # Lines on single classes are indented; the table shows them already.
-        self.notes.setText("\n".join(text for text in summary_lines(run.result, run.card) if not text.startswith("  ")))
+        self.notes.setText("\n".join(notes(run.result, run.card)))
 
     def copy(self) -> None:
         """Puts the table on the clipboard, in columns as a spreadsheet takes them."""
@@ -118,7 +117,7 @@ class SummaryView(QWidget):
 
     def save(self, path: Path) -> None:
         """Writes the table as CSV. Raises OSError."""
-        path.write_text(areas_text(self._rows, ","), encoding="utf-8")
+        write_whole(str(path), areas_text(self._rows, ","))
 
     def _ask_and_save(self) -> None:
         path, _ = QFileDialog.getSaveFileName(self, tr("Save the areas"), f"{self._name}_areas.csv", tr("CSV files (*.csv)"))

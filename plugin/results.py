@@ -19,7 +19,13 @@ SIDECAR_SUFFIXES = (".aux.xml", ".ovr", ".msk")
 
 
 def summary_lines(result: JobResult, card: ModelCard) -> list[str]:
-    """How the result came about and what it holds, a line each, for the log."""
+    """What the result holds and how it came about, a line each, for the log."""
+    areas = [(item, result.class_area_ha.get(str(item.code), 0.0)) for item in card.classes]
+    return [f"{item.code:3d} {item.name}: {area_ha:.2f} ha" for item, area_ha in areas if area_ha > 0] + notes(result, card)
+
+
+def notes(result: JobResult, card: ModelCard) -> list[str]:
+    """How the result came about, a line each, without the areas of the classes."""
     lines = [
         tr("Unit of the values: {unit} ({evidence})").format(unit=result.unit, evidence=result.unit_evidence),
         tr("Grid: {note}").format(note=result.warp_note or tr("the scene's own pixels")),
@@ -29,10 +35,6 @@ def summary_lines(result: JobResult, card: ModelCard) -> list[str]:
     ]
     if result.mean_confidence_percent is not None:
         lines.append(tr("Mean confidence: {percent:.1f}%").format(percent=result.mean_confidence_percent))
-    for item in card.classes:
-        area_ha = result.class_area_ha.get(str(item.code), 0.0)
-        if area_ha > 0:
-            lines.append(f"  {item.code:3d} {item.name}: {area_ha:.2f} ha")
     if card.training.get("simulated_only"):
         lines.append(tr("The model was trained on simulated scenes only: its map is a demonstration."))
     lines.append(
@@ -46,6 +48,18 @@ def summary_lines(result: JobResult, card: ModelCard) -> list[str]:
         )
     )
     return lines
+
+
+def write_whole(path: str, text: str) -> None:
+    """Writes `text` as UTF-8; until it is whole, what was at `path` stays. Raises OSError, and then leaves nothing new."""
+    part = Path(path + PART_SUFFIX)
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def remove_parts(outputs: Iterable[str]) -> list[str]:

@@ -6,8 +6,7 @@ from __future__ import annotations
 from qgis.core import QgsLayerTreeGroup, QgsMapLayer, QgsProject, QgsRasterLayer
 
 from .layer_metadata import metadata_of
-from .panel_outputs import output_labels
-from .processing.parameters import RASTER_OUTPUTS
+from .processing.parameters import RASTER_OUTPUTS, raster_labels
 from .run_queue import Run
 from .styling import style
 
@@ -23,7 +22,7 @@ def add_results(run: Run, project: QgsProject) -> tuple[QgsLayerTreeGroup, list[
     """
     layers: dict[str, QgsRasterLayer] = {}
     broken = []
-    labels = output_labels()
+    labels = raster_labels()
     for name in sorted(run.outputs, key=list(labels).index):
         layer = QgsRasterLayer(run.outputs[name], labels[name], "gdal")
         if not layer.isValid():

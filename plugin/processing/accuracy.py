@@ -25,7 +25,8 @@ from ...backend.protocol import SAMPLE_DESIGNS, AccuracyRequest
 from .. import layer_request
 from ..sample_layers import CLASS_FIELD
 from ..translation import tr
-from .backend_algorithm import BackendAlgorithm, class_names, helped, paragraphs
+from .backend_algorithm import BackendAlgorithm, class_names, not_prepared, paragraphs
+from .parameters import helped
 
 FILES = {"HTML": "html", "CSV": "csv"}
 """Parameter id to the request's name of the output."""
@@ -143,7 +144,7 @@ class AccuracyAlgorithm(BackendAlgorithm):
 
     def process(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
         if self._request is None:
-            raise QgsProcessingException(tr("The algorithm was not prepared."))
+            raise not_prepared()
         files = {name: self.parameterAsFileOutput(parameters, name, context) for name in FILES}
         files = {name: path for name, path in files.items() if path}
         request = dataclasses.replace(self._request, **{FILES[name]: path for name, path in files.items()})

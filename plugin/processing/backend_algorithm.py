@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What algorithms have in common that send one request to the backend and take a `TaskResult` home."""
+"""What all algorithms have in common: icon and help, and how a request is run in a child process."""
 
 from __future__ import annotations
 
@@ -13,22 +13,24 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
-    QgsProcessingParameterDefinition,
     QgsProcessingUtils,
     QgsRasterLayer,
 )
 from qgis.PyQt.QtGui import QIcon
 
-from ...backend.protocol import ErrorCode, Request, SardineError, TaskResult
+from ...backend.protocol import ErrorCode, Request, Result, SardineError, TaskResult
 from .. import sample_layers
 from ..backend_environment import BackendCommand
 from ..backend_process import BackendError, BackendRun
 from ..error_text import describe
 from ..interpreter import backend_command
-from ..locations import ICONS
+from ..locations import ICONS, help_url
 from ..results import remove_parts
 from ..translation import tr
 from .job_feedback import JobFeedback
+
+PARTS_LEFT_BY = (ErrorCode.CANCELLED, ErrorCode.BACKEND_CRASHED, ErrorCode.PROTOCOL_MISMATCH)
+"""Ends of a backend that may have been killed, and then could not remove its unfinished files itself."""
 
 
 class BackendAlgorithm(QgsProcessingAlgorithm):
@@ -56,6 +58,9 @@ class BackendAlgorithm(QgsProcessingAlgorithm):
     def svgIconPath(self) -> str:
         return str(ICONS / "sardine.svg")
 
+    def helpUrl(self) -> str:
+        return help_url(self.name())
+
     def prepareAlgorithm(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> bool:
         """The only place that looks at the project."""
         try:
@@ -76,22 +81,32 @@ class BackendAlgorithm(QgsProcessingAlgorithm):
             raise self._refusal
         return self.process(parameters, context, feedback)
 
+    def run_request(self, request: Request, outputs: Iterable[str], feedback: QgsProcessingFeedback, name: str = "") -> Result:
+        """The result of `request`, which writes the files `outputs`; `name` is put before what is told of its progress.
+
+        Raises BackendError, when what the backend printed is in the log and its unfinished files are gone.
+        """
+        if self._command is None:
+            raise not_prepared()
+        try:
+            return BackendRun(self._command, request, JobFeedback(feedback, name)).run()
+        except BackendError as error:
+            if error.log and error.code is not ErrorCode.CANCELLED:
+                feedback.pushDebugInfo(tr("What the backend printed:"))
+                feedback.pushDebugInfo(error.log)
+            if error.code in PARTS_LEFT_BY:
+                for left in remove_parts(outputs):
+                    feedback.pushWarning(tr("An unfinished file could not be removed: {file}").format(file=left))
+            raise
+
     def run_task(self, request: Request, outputs: Iterable[str], feedback: QgsProcessingFeedback) -> TaskResult:
         """The result of `request`, its lines told to the log. `outputs` are the files that it writes.
 
         Raises QgsProcessingException, when what the backend printed is in the log and its unfinished files are gone.
         """
-        if self._command is None:
-            raise QgsProcessingException(tr("The algorithm was not prepared."))
         try:
-            result = BackendRun(self._command, request, JobFeedback(feedback)).run()
+            result = self.run_request(request, outputs, feedback)
         except BackendError as error:
-            if error.log and error.code is not ErrorCode.CANCELLED:
-                feedback.pushDebugInfo(tr("What the backend printed:"))
-                feedback.pushDebugInfo(error.log)
-            if error.code in (ErrorCode.CANCELLED, ErrorCode.BACKEND_CRASHED, ErrorCode.PROTOCOL_MISMATCH):
-                for left in remove_parts(outputs):
-                    feedback.pushWarning(tr("An unfinished file could not be removed: {file}").format(file=left))
             raise QgsProcessingException(describe(error)) from error
         if not isinstance(result, TaskResult):
             raise QgsProcessingException(tr("The backend answered another request."))
@@ -137,10 +152,9 @@ def class_names(layer: QgsRasterLayer) -> Mapping[str, str]:
     return {code: name for code, name in found.items() if name.strip() and not re.fullmatch(r"[-+\d.,\s]+", name)}
 
 
-def helped(parameter: QgsProcessingParameterDefinition, text: str) -> QgsProcessingParameterDefinition:
-    """`parameter` with the text that explains it."""
-    parameter.setHelp(text)
-    return parameter
+def not_prepared() -> QgsProcessingException:
+    """For what cannot be: Processing calls `prepareAlgorithm` first."""
+    return QgsProcessingException(tr("The algorithm was not prepared."))
 
 
 def paragraphs(*texts: str) -> str:

@@ -26,8 +26,10 @@ STAGE_PERCENT = {
 class JobFeedback:
     """The listener of a BackendRun that belongs to a Processing algorithm. Safe in the algorithm's thread."""
 
-    def __init__(self, feedback: QgsProcessingFeedback) -> None:
+    def __init__(self, feedback: QgsProcessingFeedback, scene_name: str = "") -> None:
+        """`scene_name` is put before what is told of the progress: where there are several, it says which one."""
         self._feedback = feedback
+        self._before = f"{scene_name}: " if scene_name else ""
         # A panel shows the latest text alone and asks for more of them.
         self._text_interval_s = getattr(feedback, "text_interval_s", TEXT_INTERVAL_S)
         self._stage = ""
@@ -55,7 +57,7 @@ class JobFeedback:
         now_s = time.monotonic()
         if progress.stage != self._stage or now_s - self._told_at_s > self._text_interval_s:
             self._stage, self._told_at_s = progress.stage, now_s
-            self._feedback.setProgressText(progress_text(progress))
+            self._feedback.setProgressText(self._before + progress_text(progress))
         start, end = STAGE_PERCENT.get(progress.stage, (0.0, 0.0))
         if end > start and progress.total > 0:
             self._feedback.setProgress(start + (end - start) * progress.done / progress.total)

@@ -8,8 +8,18 @@ from qgis.PyQt.QtGui import QIcon
 
 from ..locations import ICONS
 from .accuracy import AccuracyAlgorithm
+from .attention import AttentionAlgorithm
 from .landcover import LandcoverAlgorithm
+from .landcover_batch import LandcoverBatchAlgorithm
 from .stratified_sample import StratifiedSampleAlgorithm
+
+ALGORITHMS = (
+    LandcoverAlgorithm,
+    LandcoverBatchAlgorithm,
+    AttentionAlgorithm,
+    AccuracyAlgorithm,
+    StratifiedSampleAlgorithm,
+)
 
 
 class SardineProvider(QgsProcessingProvider):
@@ -28,9 +38,8 @@ class SardineProvider(QgsProcessingProvider):
         return str(ICONS / "sardine.svg")
 
     def loadAlgorithms(self) -> None:
-        self.addAlgorithm(LandcoverAlgorithm())
-        self.addAlgorithm(AccuracyAlgorithm())
-        self.addAlgorithm(StratifiedSampleAlgorithm())
+        for kind in ALGORITHMS:
+            self.addAlgorithm(kind())
 
     def supportedOutputRasterLayerExtensions(self) -> list[str]:
         # The backend streams GeoTIFFs; another choice in the settings of Processing must not reach it.

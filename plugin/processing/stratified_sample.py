@@ -29,7 +29,8 @@ from ...backend.protocol import StratifiedSampleRequest
 from .. import layer_request
 from ..sample_layers import field_type
 from ..translation import tr
-from .backend_algorithm import BackendAlgorithm, class_names, helped, paragraphs
+from .backend_algorithm import BackendAlgorithm, class_names, not_prepared, paragraphs
+from .parameters import helped
 
 
 class StratifiedSampleAlgorithm(BackendAlgorithm):
@@ -114,7 +115,7 @@ class StratifiedSampleAlgorithm(BackendAlgorithm):
 
     def process(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
         if self._request is None:
-            raise QgsProcessingException(tr("The algorithm was not prepared."))
+            raise not_prepared()
         path = QgsProcessingUtils.generateTempFilename("points.geojson", context)
         result = self.run_task(dataclasses.replace(self._request, output=path), [path], feedback)
         drawn = QgsVectorLayer(path, "points", "ogr")

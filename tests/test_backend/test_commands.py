@@ -14,6 +14,8 @@ import torch
 from backend.__main__ import main
 from backend.model import build_model
 from backend.model_file import save_model
+from backend.predict import check_outputs
+from backend.protocol import JobRequest, OutputPaths, SardineError
 from tests.test_backend.cards import encoder_only_card, small_card
 from tests.test_backend.test_bad_input import radar, write_tif
 
@@ -42,6 +44,17 @@ def test_predict_should_print_the_paths_and_keep_progress_on_stderr(folder, tmp_
     printed = capsys.readouterr()
     assert printed.out.split() == ["landcover", str(tmp_path / "lc.tif"), "attention", str(tmp_path / "a.tif")]
     assert "mapping" in printed.err
+
+
+def test_attention_of_the_mean_alone_should_be_the_first_band_of_all(folder, tmp_path, capsys):
+    for heads in ("all", "mean"):
+        assert predict(folder, ["--attention", str(tmp_path / f"{heads}.tif")], "--attention-heads", heads) == 0
+    with rasterio.open(tmp_path / "all.tif") as every, rasterio.open(tmp_path / "mean.tif") as mean:
+        assert (every.count, mean.count, mean.descriptions) == (3, 1, ("mean",))
+        np.testing.assert_array_equal(mean.read(1), every.read(1))
+    wrong = JobRequest((), "m", OutputPaths(attention="a.tif"), attention_heads="best")
+    with pytest.raises(SardineError, match="The attention heads “best” were not understood"):
+        check_outputs(wrong, small_card())
 
 
 def test_predict_should_write_each_output_in_its_documented_encoding(folder, tmp_path):

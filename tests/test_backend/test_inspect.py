@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from affine import Affine
 
+from backend.grid import PixelWindow
 from backend.inspect import as_text, inspect
 from backend.protocol import BandSource, ErrorCode, SardineError
 from backend.windows import lay_windows
@@ -37,16 +38,24 @@ def test_inspect_should_tell_role_unit_place_and_share_of_valid_pixels(tmp_path)
     there = db[1][np.isfinite(db[1]) & (db[1] > -9999)]
     assert found["bands"][0]["db_1_50_99"] == pytest.approx(np.percentile(there, (1, 50, 99)).tolist(), abs=2e-3)
     assert not found["warped"]
-    layout = lay_windows(_full_window(64, 80), 64, 80, window_px=CARD.window_px, patch_px=CARD.patch_px, overlap=0.125)
+    layout = lay_windows(PixelWindow(0, 0, 64, 80), 64, 80, window_px=CARD.window_px, patch_px=CARD.patch_px, overlap=0.125)
     assert found["model"]["windows_total"] == layout.count
     assert found["model"]["seconds_expected"] == pytest.approx(0.5 * layout.count)
     assert found["model"]["memory_mb_expected"] > 0
 
 
-def _full_window(height, width):
-    from backend.grid import PixelWindow
-
-    return PixelWindow(0, 0, height, width)
+def test_inspect_should_tell_the_cost_of_the_part_that_is_to_be_mapped(tmp_path):
+    path = write_raster(tmp_path / "a.tif", backscatter_db(), descriptions=("VV", "VH"))
+    west, _, _, north = inspect([BandSource.parse(path)], CARD)["bounds"]
+    part = (west, north - 320, west + 320, north)
+    found = inspect([BandSource.parse(path)], CARD, bounds=part, overlap=0.5, seconds_per_window=0.5)
+    layout = lay_windows(PixelWindow(0, 0, 32, 32), 64, 80, window_px=CARD.window_px, patch_px=CARD.patch_px, overlap=0.5)
+    assert (found["height"], found["width"]) == (64, 80)
+    assert found["model"]["windows_total"] == layout.count
+    assert found["model"]["seconds_expected"] == pytest.approx(0.5 * layout.count)
+    with pytest.raises(SardineError) as caught:
+        inspect([BandSource.parse(path)], CARD, bounds=(0, 0, 1, 1))
+    assert caught.value.code is ErrorCode.BOUNDS_OUTSIDE
 
 
 def test_inspect_should_name_each_form_of_nodata(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from qgis.core import QgsProcessingContext, QgsProcessingFeedback, QgsProject, QgsSettings
 from sardine.plugin.main import SardinePlugin
 
-from tests.test_plugin.material import radar_db, write_header_only_model, write_model, write_raster
+from tests.test_plugin.material import radar_db, write_header_only_model, write_interpreter, write_model, write_raster
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +90,22 @@ def scene(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Sets SARDINE_PYTHON to a child with the habit (of children.py) that is asked for."""
+
+    def chosen(habit: str) -> None:
+        monkeypatch.setenv("SARDINE_PYTHON", str(write_interpreter(tmp_path / f"python {habit}", habit)))
+
+    return chosen
+
+
+@pytest.fixture
+def real_backend(backend_python: str, no_chosen_python: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real backend in the place of children."""
+    monkeypatch.setenv("SARDINE_PYTHON", backend_python)
+
+
+@pytest.fixture
 def header_model(tmp_path: Path) -> Path:
     """A model file without weights."""
     return write_header_only_model(tmp_path / "model.safetensors")
@@ -107,3 +123,10 @@ def backend_python(root: Path) -> str:
 def model(tmp_path_factory: pytest.TempPathFactory, backend_python: str, root: Path) -> Path:
     """A whole model with random weights."""
     return write_model(tmp_path_factory.mktemp("model") / "random weights.safetensors", backend_python, root)
+
+
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory: pytest.TempPathFactory, backend_python: str, root: Path) -> Path:
+    """An encoder without classes, as a pre-training leaves it."""
+    path = tmp_path_factory.mktemp("model") / "encoder.safetensors"
+    return write_model(path, backend_python, root, name="test encoder", classes=[], decoder=None)

@@ -39,11 +39,6 @@ GROUND_KM2 = 100 / 0.9996**2 / 1e6
 
 
 @pytest.fixture
-def real_backend(backend_python: str, no_chosen_python: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SARDINE_PYTHON", backend_python)
-
-
-@pytest.fixture
 def algorithm(plugin: SardinePlugin, real_backend: None) -> QgsProcessingAlgorithm:
     return QgsApplication.processingRegistry().createAlgorithmById("sardine:landcover")
 
@@ -59,7 +54,8 @@ def big_scene(folder: Path) -> Path:
     return write_raster(folder / "big.tif", radar_db(1500, 2000), descriptions=("VV", "VH"))
 
 
-def test_landcover_should_write_rasters_and_figures_that_agree(algorithm, parameters, context, scene) -> None:
+def test_landcover_should_write_rasters_and_figures_that_agree(algorithm, parameters, context, scene, tmp_path) -> None:
+    parameters |= {"SUMMARY": str(tmp_path / "summary.html"), "AREAS": str(tmp_path / "areas.csv")}
     results, ok = algorithm.run(parameters, context, LoggedFeedback(), catchExceptions=False)
     assert ok
     valid = np.isfinite(read_raster(scene)).all(axis=0)
@@ -68,6 +64,10 @@ def test_landcover_should_write_rasters_and_figures_that_agree(algorithm, parame
     assert (classes[~valid] == 0).all()
     assert (confidence[~valid] == 255).all()
     assert results["MEAN_CONFIDENCE"] == pytest.approx(confidence[valid].mean(), abs=0.5)
+    areas = [line.split(",") for line in (tmp_path / "areas.csv").read_text().splitlines()[1:]]
+    hectares = {int(code): float(area_ha) for code, _, area_ha, _ in areas}
+    assert hectares == {code: pytest.approx((classes == code).sum() * 100 * GROUND_KM2, rel=1e-3) for code in (10, 50, 80)}
+    assert "Permanent water bodies" in (tmp_path / "summary.html").read_text(encoding="utf-8")
     assert results["VALID_AREA_KM2"] == pytest.approx(valid.sum() * GROUND_KM2, rel=1e-4)
     assert read_raster(results["PROBABILITIES"]).shape == (3, 64, 72)
     assert read_raster(results["ATTENTION"]).shape == (3, 8, 9)
@@ -112,6 +112,30 @@ def test_landcover_should_map_the_extent_and_the_mask_alone(algorithm, parameter
     assert (read_raster(results["LANDCOVER"]) > 0).sum() == 100
 
 
+def test_attention_should_come_from_an_encoder_without_classes(
+    plugin, real_backend, encoder, scene, tmp_path, qgis_new_project
+) -> None:
+    import processing
+
+    wanted = {"INPUT": str(scene), "MODEL": str(encoder), "UNITS": "db", "SUMMARY": str(tmp_path / "summary.html")}
+    results = processing.run("sardine:attention", {**wanted, "ATTENTION": str(tmp_path / "all.tif")})
+    every = read_raster(tmp_path / "all.tif")
+    assert every.shape == (3, 8, 9)
+    assert np.nanmean(every[0]) == pytest.approx(1.0, abs=0.2)
+    assert "MEAN_CONFIDENCE" not in results
+    assert (results["VALID_PERCENT"], results["PIXEL_AREA_M2"]) == (
+        pytest.approx(100 * (64 * 72 - 25) / (64 * 72)),
+        pytest.approx(1e6 * GROUND_KM2, rel=1e-4),
+    )
+    page = (tmp_path / "summary.html").read_text(encoding="utf-8")
+    assert "s1 münchen · test encoder" in page
+    assert "<table>" not in page
+    processing.runAndLoadResults("sardine:attention", {**wanted, "ATTENTION_HEADS": "mean", "ATTENTION": "TEMPORARY_OUTPUT"})
+    (layer,) = QgsProject.instance().mapLayers().values()
+    assert (layer.bandCount(), layer.renderer().type()) == (1, "singlebandpseudocolor")
+    assert layer.name() == f"Attention: {scene.stem} (test encoder)"
+
+
 def test_processing_should_load_styled_layers_into_one_group(plugin, real_backend, parameters, scene, qgis_new_project) -> None:
     import processing
 
@@ -123,7 +147,7 @@ def test_processing_should_load_styled_layers_into_one_group(plugin, real_backen
     assert {name: layer.renderer().type() for name, layer in layers.items()} == {
         "Land cover": "paletted",
         "Confidence": "singlebandgray",
-        "Probabilities": "singlebandgray",
+        "Class probabilities": "singlebandgray",
         "Attention": "singlebandpseudocolor",
     }
     assert group.findLayers()[0].layer().name() == f"Land cover: {scene.stem} (test model)"
@@ -254,6 +278,14 @@ def test_qgis_process_should_run_the_algorithm(profile, backend_python, paramete
     assert results["MEAN_CONFIDENCE"] > 30
     assert read_raster(tmp_path / "lc.tif").shape == (1, 64, 72)
     assert not (tmp_path / "p.tif").exists()
+
+
+def test_qgis_process_should_run_a_batch(profile, backend_python, scene, model, tmp_path) -> None:
+    arguments = [f"FOLDER={scene.parent}", f"MODEL={model}", "OUTPUTS=attention", f"OUTPUT_FOLDER={tmp_path / 'maps'}"]
+    done = run_qgis_process(profile, backend_python, "--json", "run", "sardine:landcover_batch", "--", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["results"]["DONE"] == 1
+    assert read_raster(tmp_path / "maps" / "s1 münchen_attention.tif").shape == (3, 8, 9)
 
 
 def test_qgis_process_should_fail_with_the_reason(profile, backend_python, parameters, tmp_path) -> None:

@@ -27,22 +27,12 @@ from qgis.PyQt.QtCore import QEventLoop, QTimer
 from sardine.plugin.main import SardinePlugin
 
 from tests.test_plugin.conftest import LoggedFeedback
-from tests.test_plugin.material import radar_db, write_interpreter, write_raster
+from tests.test_plugin.material import radar_db, write_raster
 
 
 @pytest.fixture
 def algorithm(plugin: SardinePlugin, no_chosen_python: None) -> QgsProcessingAlgorithm:
     return QgsApplication.processingRegistry().createAlgorithmById("sardine:landcover")
-
-
-@pytest.fixture
-def python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Sets SARDINE_PYTHON to a child with the habit that is asked for."""
-
-    def chosen(habit: str) -> None:
-        monkeypatch.setenv("SARDINE_PYTHON", str(write_interpreter(tmp_path / f"python {habit}", habit)))
-
-    return chosen
 
 
 @pytest.fixture
@@ -74,12 +64,13 @@ def test_algorithm_should_return_figures_and_tell_the_log(algorithm, python, par
     assert ok
     report = json.loads(results.pop("REPORT"))
     assert (report["type"], report["class_area_ha"]) == ("result", {"80": 1.0})
-    assert results == {"LANDCOVER": parameters["LANDCOVER"], "VALID_AREA_KM2": 2.5, "MEAN_CONFIDENCE": 80.0}
+    figures = {"VALID_AREA_KM2": 2.5, "VALID_PERCENT": 100.0, "PIXEL_AREA_M2": 2.5e6, "ELAPSED_S": 0.1, "MEAN_CONFIDENCE": 80.0}
+    assert results == {"LANDCOVER": parameters["LANDCOVER"], **figures}
     assert feedback.warnings == ["request of type predict"]
     assert feedback.progress() == 48.5
     assert feedback.texts == ["Mapping"]
     assert "Unit of the values: db (e)" in feedback.infos
-    assert "   80 Permanent water bodies: 1.00 ha" in feedback.infos
+    assert " 80 Permanent water bodies: 1.00 ha" in feedback.infos
     assert any("simulated scenes only" in line for line in feedback.infos)
 
 
@@ -92,6 +83,8 @@ def test_request_should_hold_what_was_chosen(algorithm, python, parameters, cont
         "UNITS": "db",
         "OVERLAP": 0.25,
         "DEVICE": "cpu",
+        "PRECISION": "fp32",
+        "ATTENTION_HEADS": "mean",
         "CALIBRATION_DB": 55.5,
         "SPACING_M": 10,
         "ALLOW_COARSE": True,
@@ -115,7 +108,8 @@ def test_request_should_hold_what_was_chosen(algorithm, python, parameters, cont
         "mask": None,
         "overlap": 0.25,
         "device": "cpu",
-        "precision": "auto",
+        "precision": "fp32",
+        "attention_heads": "mean",
         "batch_size": None,
         "overwrite": True,
         "allow_coarse": True,
