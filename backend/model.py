@@ -88,6 +88,24 @@ class Decoder(nn.Module):
         return logits
 
 
+class LinearDecoder(nn.Module):
+    """Classes of each patch by one linear layer on its normalised tokens, interpolated to pixels: a probe of what tokens say."""
+
+    def __init__(self, spec: DecoderSpec, encoder: EncoderSpec, classes: int) -> None:
+        super().__init__()
+        self.classify = nn.Conv2d(encoder.embed_dim * len(spec.blocks), classes, 1)
+
+    def forward(self, x: Tensor, features: list[Tensor]) -> Tensor:
+        """As `Decoder.forward`. Normalisation is per token and has no weights of its own."""
+        tokens = [functional.layer_norm(f.permute(0, 2, 3, 1), f.shape[1:2]).permute(0, 3, 1, 2) for f in features]
+        return _resize(self.classify(torch.cat(tokens, dim=1)), x)
+
+
+def build_decoder(spec: DecoderSpec, encoder: EncoderSpec, bands: int, classes: int) -> Decoder | LinearDecoder:
+    """A randomly initialised decoder."""
+    return LinearDecoder(spec, encoder, classes) if spec.kind == "linear" else Decoder(spec, encoder, bands, classes)
+
+
 def _resize(y: Tensor, like: Tensor) -> Tensor:
     return functional.interpolate(y, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
@@ -98,7 +116,9 @@ class SardineModel(nn.Module):
     def __init__(self, card: ModelCard, drop_path_rate: float = 0.0) -> None:
         super().__init__()
         self.encoder = build_encoder(card.encoder, len(card.bands), drop_path_rate)
-        self.decoder = None if card.decoder is None else Decoder(card.decoder, card.encoder, len(card.bands), len(card.classes))
+        self.decoder = (
+            None if card.decoder is None else build_decoder(card.decoder, card.encoder, len(card.bands), len(card.classes))
+        )
         # The attention block is among them, so that the forward reaches it; the decoder takes its own ones out.
         self._blocks = sorted({card.attention_block, *(card.decoder.blocks if card.decoder is not None else ())})
         self._decoder_blocks = card.decoder.blocks if card.decoder is not None else ()

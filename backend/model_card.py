@@ -21,8 +21,11 @@ from typing import Any
 from .protocol import ErrorCode, SardineError
 
 CARD_KEY = "sardine_model_card"
-CARD_FORMAT = 1
-"""Raised when an older reader would misread a card. Unknown keys are ignored within one format number."""
+CARD_FORMAT = 2
+"""Raised when an older reader would misread a card. Unknown keys are ignored within one format number. Format 2 has linear
+decoders; a card without one is still written as format 1, which older versions read."""
+
+DECODER_KINDS = ("upsampling", "linear")
 
 MAX_HEADER_BYTES = 16 * 2**20
 """Ours is about 30 kB; the safetensors library itself stops at 100 MB."""
@@ -66,14 +69,16 @@ class EncoderSpec:
 
 @dataclass(frozen=True)
 class DecoderSpec:
-    """A light upsampling decoder over the outputs of encoder `blocks`, counted from 0.
+    """A decoder over the outputs of encoder `blocks`, counted from 0.
 
-    It has `width` channels at low resolution; `skip_width` is the channels of its skip from the input at full resolution.
+    `upsampling` has `width` channels at low resolution; `skip_width` is the channels of its skip from the input at full
+    resolution. `linear` classifies each patch token alone and has no widths (0).
     """
 
     blocks: tuple[int, ...]
-    width: int
-    skip_width: int
+    width: int = 0
+    skip_width: int = 0
+    kind: str = "upsampling"
 
 
 @dataclass(frozen=True)
@@ -107,14 +112,18 @@ class ModelCard:
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: tuple[Metric, ...] = ()
     weights_sha256: str = ""
-    format: int = CARD_FORMAT
 
     @property
     def patch_px(self) -> int:
         return self.encoder.patch_px
 
+    @property
+    def format(self) -> int:
+        """The lowest format whose readers understand the card."""
+        return 2 if self.decoder is not None and self.decoder.kind == "linear" else 1
+
     def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, allow_nan=False)
+        return json.dumps({**dataclasses.asdict(self), "format": self.format}, ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> ModelCard:
@@ -327,8 +336,9 @@ def _problems(card: ModelCard) -> list[str]:
                 and list(blocks) == sorted(set(blocks)),
                 f"the decoder's blocks are {blocks}",
             )
+            need(card.decoder.kind in DECODER_KINDS, f"the decoder is {card.decoder.kind!r:.40}")
             need(
-                whole(card.decoder.width, 1, 1024) and whole(card.decoder.skip_width, 1, 256),
+                card.decoder.kind == "linear" or (whole(card.decoder.width, 1, 1024) and whole(card.decoder.skip_width, 1, 256)),
                 "the decoder's widths are out of range",
             )
     for metric in card.metrics:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
 
 from training.simulate_layout import LANDSCAPES
 from training.simulate_radar import RadarSettings
@@ -118,128 +117,6 @@ class BandsConfig:
 
     vh_std_db: float = 5.91
     """VH is divided by this."""
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """Sizes of encoder and decoder."""
-
-    embed_dim: int = 192
-    """Width of the encoder."""
-
-    depth: int = 12
-    """Blocks of the encoder."""
-
-    num_heads: int = 3
-    """Attention heads."""
-
-    patch_px: int = 8
-    """Side of a patch: 8 or 16."""
-
-    window_px: int = 224
-    """Side of the window in use; a multiple of the patch. Positions are interpolated from the training crop's."""
-
-    decoder_blocks: tuple[int, ...] = (3, 7, 11)
-    """Encoder blocks that the decoder reads, counted from 0."""
-
-    decoder_width: int = 96
-    """Channels of the decoder at low resolution."""
-
-    skip_width: int = 16
-    """Channels of its skip from the input at full resolution."""
-
-    drop_path: float = 0.0
-    """Stochastic depth of the encoder."""
-
-
-@dataclass(frozen=True)
-class FinetuneConfig:
-    """Encoder and decoder, trained on labelled chips from scratch."""
-
-    out: Path
-    """Run folder: settings, commit, versions, metrics and checkpoint go there. Must not hold another run."""
-
-    data: DataConfig
-    """Chips."""
-
-    bands: BandsConfig = field(default_factory=BandsConfig)
-    """Standardisation."""
-
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    """Sizes."""
-
-    start_from: Optional[Path] = None
-    """Run folder whose weights this run begins with; the network's sizes must be the same. None: from scratch."""
-
-    steps: int = 6000
-    """Optimiser steps at most."""
-
-    max_minutes: float = 0.0
-    """Wall time of the steps at most; the learning rate follows whichever ends first. 0: no limit."""
-
-    batch_size: int = 32
-    """Crops a step."""
-
-    learning_rate: float = 1e-3
-    """Peak learning rate of AdamW."""
-
-    weight_decay: float = 0.05
-    """Weight decay of AdamW; none on biases and norms."""
-
-    warmup_share: float = 0.05
-    """Share of the run over which the learning rate rises."""
-
-    clip_gradient: float = 1.0
-    """Largest norm of the gradient."""
-
-    dice_weight: float = 0.5
-    """Weight of the Dice loss beside cross-entropy."""
-
-    ema_decay: float = 0.998
-    """Decay of the averaged weights, which are the ones that are kept. 0: no averaging."""
-
-    validate_minutes: float = 5.0
-    """Time between validations; the last step is always followed by one."""
-
-    validation_chips: int = 64
-    """Chips of one validation at most, spread over the validation scenes. The last validation uses all."""
-
-    seed: int = 0
-    """Seed of weights, crops and augmentation."""
-
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:<n>."""
-
-    precision: str = "bf16"
-    """bf16 (autocast; the loss stays fp32) or fp32."""
-
-    threads: int = 0
-    """CPU threads of torch. 0: its own choice."""
-
-    def __post_init__(self) -> None:
-        network, data = self.network, self.data
-        problems = []
-        if network.patch_px not in (8, 16):
-            problems.append("network.patch_px must be 8 or 16")
-        elif data.crop_px % network.patch_px or network.window_px % network.patch_px:
-            problems.append("data.crop_px and network.window_px must be multiples of network.patch_px")
-        if network.embed_dim % network.num_heads:
-            problems.append("network.embed_dim must be a multiple of network.num_heads")
-        if not network.decoder_blocks or not all(0 <= block < network.depth for block in network.decoder_blocks):
-            problems.append(f"network.decoder_blocks must lie in 0..{network.depth - 1}")
-        if data.crop_px > data.chip_px:
-            problems.append("data.crop_px must not exceed data.chip_px")
-        if len(data.classes) < 2 or len(set(data.classes)) != len(data.classes):
-            problems.append("data.classes needs at least two different codes")
-        if not 0 < data.validation_share < 1:
-            problems.append("data.validation_share must lie between 0 and 1")
-        if self.steps < 1 or self.batch_size < 1:
-            problems.append("steps and batch_size must be at least 1")
-        if self.precision not in ("bf16", "fp32"):
-            problems.append("precision must be bf16 or fp32")
-        if not 0 <= self.ema_decay < 1:
-            problems.append("ema_decay must lie in 0..1")
-        refuse(problems)
 
 
 @dataclass(frozen=True)

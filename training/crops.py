@@ -19,6 +19,7 @@ from torch import Tensor
 
 from backend.model_card import BandSpec
 from training.pretrain_config import CropsConfig
+from training.speckle import speckle_db
 
 CHIP_SPACING_M = 10.0
 F32 = npt.NDArray[np.float32]
@@ -128,8 +129,7 @@ def standardise_batch(db: Tensor, present: Tensor, bands: Sequence[BandSpec]) ->
 
     A test holds it to the same bits as the backend's, which takes one array in main memory at a time.
     """
-    needed = [index for index, band in enumerate(bands) if not band.optional]
-    valid = present[:, needed].all(dim=1, keepdim=True) if needed else present.any(dim=1, keepdim=True)
+    valid = valid_pixels(present, bands)
 
     def planes(values: list[float]) -> Tensor:
         return torch.tensor(values, dtype=torch.float32, device=db.device)[:, None, None]
@@ -138,6 +138,12 @@ def standardise_batch(db: Tensor, present: Tensor, bands: Sequence[BandSpec]) ->
     clipped = torch.minimum(torch.maximum(db, low), high)
     scaled = (clipped - planes([band.mean_db for band in bands])) * planes([1.0 / band.std_db for band in bands])
     return torch.where(present & valid, scaled, 0.0)
+
+
+def valid_pixels(present: Tensor, bands: Sequence[BandSpec]) -> Tensor:
+    """Where a model sees anything, bool [N, 1, H, W], of where each band is there: as `backend.radiometry.standardise` has it."""
+    needed = [index for index, band in enumerate(bands) if not band.optional]
+    return present[:, needed].all(dim=1, keepdim=True) if needed else present.any(dim=1, keepdim=True)
 
 
 def _grid(draws: ViewDraws, view_px: int, chip_px: int, device: torch.device) -> Tensor:
@@ -157,38 +163,10 @@ def _grid(draws: ViewDraws, view_px: int, chip_px: int, device: torch.device) ->
 
 
 def _speckle_db(draws: ViewDraws, shape: torch.Size, device: torch.device) -> Tensor:
-    """Decibels of speckle [count, chips, bands, view, view]: gamma distributed power of mean 1, independent for each pixel.
-
-    Wilson and Hilferty's cube of a normal variable (1931; within 1% in distribution from 3 looks on) needs no rejection.
-    """
+    """Decibels of speckle [count, chips, bands, view, view]."""
     if np.isinf(draws.looks).all():
         return torch.zeros((), device=device)
-    looks = _tensor(draws.looks, device).T[:, :, None, None, None]
-    normal = _normal(_tensor(draws.noise_seed, device).T, shape[2:])
-    cube_root = 1.0 - 1.0 / (9.0 * looks) + normal / (3.0 * looks.sqrt())
-    return 30.0 * torch.log10(cube_root.clamp_min(0.05))
-
-
-def _normal(seed: Tensor, shape: torch.Size) -> Tensor:
-    """Standard normal float32 [*seed.shape, *shape] that depends on seed and position alone, on any device.
-
-    A hash of a counter (splitmix64's finaliser, Steele et al. 2014, figure 16) and Box and Muller's transform: a generator
-    for each view would cost a launch each.
-    """
-    counter = torch.arange(math.prod(shape), device=seed.device)
-    state = seed[..., None] + (counter + 1) * -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed number
-    state = (state ^ _shifted(state, 30)) * -4658895280553007687  # 0xBF58476D1CE4E5B9
-    state = (state ^ _shifted(state, 27)) * -7723592293110705685  # 0x94D049BB133111EB
-    state = state ^ _shifted(state, 31)
-    first = (_shifted(state, 40).float() + 0.5) * 2.0**-24
-    second = (_shifted(state, 16) & 0xFFFFFF).float() * 2.0**-24
-    normal = torch.sqrt(-2.0 * torch.log(first)) * torch.cos(2.0 * math.pi * second)
-    return normal.view(*seed.shape, *shape)
-
-
-def _shifted(state: Tensor, bits: int) -> Tensor:
-    """A right shift that brings in zeros, as of an unsigned number."""
-    return (state >> bits) & ((1 << (64 - bits)) - 1)
+    return speckle_db(_tensor(draws.looks, device).T, _tensor(draws.noise_seed, device).T, shape[2:])
 
 
 def _tensor(array: npt.NDArray[np.generic], device: torch.device) -> Tensor:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Writes the model file of a run: weights and card, as the backend reads it."""
+"""Writes the model file of a run of `finetune` or `pretrain`: weights and card, as the backend reads it."""
 
 from __future__ import annotations
 
@@ -8,76 +8,148 @@ import json
 from pathlib import Path
 from typing import Any
 
-from backend.model import build_model
+import torch
+
+from backend.model import SardineModel, build_model
 from backend.model_card import Metric, ModelCard
-from backend.model_file import save_model
+from backend.model_file import DTYPES, save_model
 from training.checkpoint import Checkpoint, load_checkpoint
 from training.config import ExportConfig
 
+COMPARED_WINDOWS = 4
+
 
 def export(config: ExportConfig) -> ModelCard:
-    """Writes `config.out` and returns its card. Raises FileNotFoundError without a run, FileExistsError without `overwrite`."""
+    """Writes `config.out` and returns its card. Raises FileNotFoundError without a run, FileExistsError without `overwrite`,
+    ValueError for a checkpoint or measures that cannot be used.
+    """
     if config.out.exists() and not config.overwrite:
         raise FileExistsError(f"{config.out} exists. Give --overwrite true to replace it.")
     checkpoint = load_checkpoint(config.run)
     card = finished_card(config, checkpoint)
     model = build_model(card)
-    model.load_state_dict(checkpoint.weights)
+    try:
+        model.load_state_dict(checkpoint.weights)
+    except RuntimeError as error:
+        raise ValueError(f"The checkpoint in {config.run} does not hold the weights of its card: {error}") from error
+    if config.dtype != "float32":
+        difference = rounding_difference(model, card, config.dtype)
+        card = dataclasses.replace(card, training={**card.training, "rounding": {"dtype": config.dtype, **difference}})
     config.out.parent.mkdir(parents=True, exist_ok=True)
     return save_model(config.out, card, model, config.dtype)
+
+
+@torch.no_grad()
+def rounding_difference(model: SardineModel, card: ModelCard, dtype: str) -> dict[str, float]:
+    """What storing weights as `dtype` changes, on windows of noise in the bands' own range: the share of pixels whose class stays
+    and the largest change of a probability; of an encoder alone the largest change of attention (1 is the average patch).
+    """
+    rounded = build_model(card)
+    rounded.load_state_dict({name: tensor.to(DTYPES[dtype]).float() for name, tensor in model.state_dict().items()})
+    noise = torch.Generator().manual_seed(0)
+    x = torch.randn(COMPARED_WINDOWS, len(card.bands), card.window_px, card.window_px, generator=noise)
+    # Noise alone looks like nothing: levels that change over the window bring forth several classes.
+    x = x * 0.5 + torch.linspace(-2.5, 2.5, card.window_px)
+    before, after = model.eval()(x), rounded.eval()(x)
+    if before.logits is None:
+        return {"largest_change_of_attention": round(float((before.attention - after.attention).abs().max()), 5)}
+    same = (before.logits.argmax(1) == after.logits.argmax(1)).float().mean()
+    shares = [(logits / card.temperature).softmax(1) for logits in (before.logits, after.logits)]
+    change = (shares[0] - shares[1]).abs().max()
+    return {"same_class_share": round(float(same), 5), "largest_change_of_probability": round(float(change), 5)}
 
 
 def finished_card(config: ExportConfig, checkpoint: Checkpoint) -> ModelCard:
     """The card of the run, with name, licence, provenance and every figure together with what it was measured on."""
     draft = ModelCard.from_json(checkpoint.card)
-    settings, report = json.loads(checkpoint.config), checkpoint.report
-    simulated = bool(report.get("simulated_only", False))
-    names = ", ".join(item.name for item in draft.classes)
-    on = "simulated Sentinel-1 scenes alone" if simulated else "labelled Sentinel-1 scenes"
-    default = f"ViT with a light decoder, {draft.patch_px} px patches, trained from scratch on {on}. Classes: {names}." + (
+    metrics = [*_own_metrics(draft, checkpoint.report), *_measured(config.measures)]
+    return dataclasses.replace(
+        draft,
+        name=config.name,
+        description=config.description or _description(draft, checkpoint.report),
+        licence=config.licence,
+        training=_provenance(draft, checkpoint),
+        metrics=tuple(metrics),
+    )
+
+
+def _description(draft: ModelCard, report: dict[str, Any]) -> str:
+    simulated = bool(report["simulated_only"])
+    on = "simulated Sentinel-1 scenes alone" if simulated else "Sentinel-1 scenes, real ones among them"
+    warning = (
         " No real pixel was seen in training, but the simulator's levels were set by summary figures of real scenes."
         " Expect errors on real scenes, and check before use."
         if simulated
         else ""
     )
-    measured_on = f"{report['validation_scenes']} held-out {'simulated ' if simulated else ''}scenes"
-    metrics = [
-        Metric(f"IoU {item.name}", iou, measured_on) for item, iou in zip(draft.classes, _iou(report), strict=True) if iou == iou
-    ]
-    metrics = [
-        Metric("mean IoU", report["scores"]["mean_iou"], measured_on),
-        Metric("overall accuracy", report["scores"]["overall_accuracy"], measured_on),
-        *metrics,
-    ]
-    for path in config.measures:
-        metrics += [
-            Metric(**{key: entry[key] for key in ("name", "value", "measured_on")}) for entry in json.loads(path.read_text())
-        ]
-    training: dict[str, Any] = {
-        "simulated_only": simulated,
-        "pretrained": False,
-        "method": "supervised, from scratch: cross-entropy and Dice",
-        "scenes": report["training_scenes"],
-        "recipe": report.get("recipe", ""),
+    if not draft.classes:
+        return f"ViT with {draft.patch_px} px patches, pre-trained by DINO without labels on {on}: attention alone.{warning}"
+    start = report["start"]
+    begun = "from scratch" if start["kind"] == "scratch" else f"starting from the {start['kind']} {start['name']}"
+    names = ", ".join(item.name for item in draft.classes)
+    head = "a linear layer on its tokens" if draft.decoder is not None and draft.decoder.kind == "linear" else "a light decoder"
+    return f"ViT with {head}, {draft.patch_px} px patches, trained on {on}, {begun}. Classes: {names}.{warning}"
+
+
+def _own_metrics(draft: ModelCard, report: dict[str, Any]) -> list[Metric]:
+    """The figures of the run's last validation."""
+    if not draft.classes:
+        return []
+    scores, validation = report["scores"], report["validation"]
+    kind = "simulated " if validation["simulated"] else ""
+    on = (
+        f"{validation['chips']} {kind}validation chips of {validation['places']} places ({', '.join(validation['stores'])}), "
+        "none trained on; the weights were chosen by them"
+    )
+    named = [(f"IoU {item.name}", float(iou)) for item, iou in zip(draft.classes, scores["iou"], strict=True)]
+    figures = [("mean IoU", float(scores["mean_iou"])), ("overall accuracy", float(scores["overall_accuracy"])), *named]
+    return [Metric(name, value, on) for name, value in figures if value == value]
+
+
+def _measured(measures: tuple[Path, ...]) -> list[Metric]:
+    """The figures in files of `measure` and `evaluate`. Raises ValueError for other files."""
+    found = []
+    for path in measures:
+        try:
+            entries = json.loads(path.read_text())
+            found += [Metric(**{key: entry[key] for key in ("name", "value", "measured_on")}) for entry in entries]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} holds no figures as `measure` writes them ({error!r:.80})") from error
+    return found
+
+
+def _provenance(draft: ModelCard, checkpoint: Checkpoint) -> dict[str, Any]:
+    """What the card says of the training. Names of folders say enough; where they lay on the machine is nobody's business."""
+    settings, report = json.loads(checkpoint.config), checkpoint.report
+    told = {
+        "simulated_only": bool(report["simulated_only"]),
         "crops_seen": report["crops_seen"],
         "minutes": report["minutes"],
-        "earlier_runs": report.get("earlier", []),
-        "settings": {key: settings[key] for key in settings if key not in ("out",)},
+        "settings": {key: value for key, value in _without_folders(settings).items() if key not in ("out", "resume", "dry_run")},
         **report["provenance"],
     }
-    # Names of folders say enough; where they lay on the machine is nobody's business.
-    training["settings"]["data"]["folder"] = Path(settings["data"]["folder"]).name
-    if settings.get("start_from"):
-        training["settings"]["start_from"] = Path(settings["start_from"]).name
-    return dataclasses.replace(
-        draft,
-        name=config.name,
-        description=config.description or default,
-        licence=config.licence,
-        training=training,
-        metrics=tuple(metrics),
-    )
+    if not draft.classes:
+        return {**told, "method": "DINO (arXiv 2104.14294), no labels", "chips": report["chips"], "data": report.get("data", {})}
+    start = report["start"]
+    learnt = "cross-entropy (of merged classes where a label says no more) and Dice"
+    return {
+        **told,
+        "method": f"supervised, {learnt}",
+        "pretrained": start["kind"] != "scratch",
+        "start": start,
+        "scenes": sum(store["places"] for store in report["data"]["stores"]),
+        "data": report["data"],
+        "labels": report["labels"],
+        "recipe": report["recipe"],
+        "earlier_runs": report["earlier"],
+    }
 
 
-def _iou(report: dict[str, Any]) -> list[float]:
-    return [float(value) for value in report["scores"]["iou"]]
+def _without_folders(settings: Any) -> Any:
+    """Settings with paths cut down to their last part."""
+    if isinstance(settings, dict):
+        return {key: _without_folders(value) for key, value in settings.items()}
+    if isinstance(settings, list):
+        return [_without_folders(value) for value in settings]
+    # Of the settings only paths hold a slash.
+    return Path(settings).name if isinstance(settings, str) and ("/" in settings or "\\" in settings) else settings

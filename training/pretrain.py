@@ -7,8 +7,6 @@ that was never stopped does (on a CPU with the same threads).
 
 from __future__ import annotations
 
-import dataclasses
-
 import torch
 from torch import Tensor
 
@@ -44,15 +42,12 @@ def pretrain(config: PretrainConfig) -> None:
 
 def encoder_card(config: PretrainConfig) -> ModelCard:
     """The card of the encoder alone: no classes, attention of the last block."""
-    bands = band_specs(config.bands)
-    if config.crops.channel_drop > 0:
-        bands = tuple(dataclasses.replace(band, optional=True) for band in bands)
     encoder = config.encoder
     return ModelCard(
         name=config.out.name,
         description="",
         licence="",
-        bands=bands,
+        bands=band_specs(config.bands, config.crops.channel_drop),
         classes=(),
         window_px=config.crops.global_px,
         spacing_m=CHIP_SPACING_M,

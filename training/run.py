@@ -14,8 +14,9 @@ from jsonargparse import ArgumentParser, set_parsing_settings
 
 from backend.protocol import SardineError
 from training.chips.config import ChipsConfig
-from training.config import ConfigError, ExportConfig, FinetuneConfig, SimulateConfig
+from training.config import ConfigError, ExportConfig, SimulateConfig
 from training.evaluate.config import EvaluateConfig
+from training.finetune_config import FinetuneConfig
 from training.pretrain_config import PretrainConfig
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)

@@ -28,17 +28,27 @@ def write_views(path: Path, large: Tensor, small: Tensor | None, chips: int) -> 
     for chip in range(min(chips, chip_count)):
         views = [group[number, 0].cpu().numpy() for group in groups for number in range(chip, len(group), chip_count)]
         rows.append(np.concatenate([_framed(view, large.shape[-1]) for view in views], axis=1))
-    grey = np.concatenate(rows, axis=0)
-    height, width = grey.shape
+    write_png(path, np.concatenate(rows, axis=0)[..., None])
+
+
+def write_png(path: Path, picture: npt.NDArray[np.uint8]) -> None:
+    """Writes `picture` [H, W, 1 or 3]."""
+    height, width, count = picture.shape
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a picture has no place on the ground
-        with rasterio.open(path, "w", driver="PNG", height=height, width=width, count=1, dtype="uint8") as file:
-            file.write(grey, 1)
+        with rasterio.open(path, "w", driver="PNG", height=height, width=width, count=count, dtype="uint8") as file:
+            file.write(picture.transpose(2, 0, 1))
+
+
+def grey_levels(view: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """0..255 of standardised values [s, s]."""
+    share = (view.clip(DARKEST, BRIGHTEST) - DARKEST) / (BRIGHTEST - DARKEST)
+    levels: npt.NDArray[np.uint8] = np.rint(share * 255).astype(np.uint8)
+    return levels
 
 
 def _framed(view: npt.NDArray[np.float32], side_px: int) -> npt.NDArray[np.uint8]:
     """Grey levels of `view` [s, s] in the upper left corner of a black tile that is `side_px` high."""
-    share = (view.clip(DARKEST, BRIGHTEST) - DARKEST) / (BRIGHTEST - DARKEST)
     tile = np.zeros((side_px + GAP_PX, view.shape[1] + GAP_PX), dtype=np.uint8)
-    tile[: view.shape[0], : view.shape[1]] = np.rint(share * 255).astype(np.uint8)
+    tile[: view.shape[0], : view.shape[1]] = grey_levels(view)
     return tile

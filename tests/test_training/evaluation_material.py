@@ -13,8 +13,8 @@ from rasterio.transform import from_origin
 from backend.model import build_model
 from backend.model_file import save_model
 from training.card import draft_card
-from training.config import DataConfig, FinetuneConfig, NetworkConfig
 from training.evaluate.config import LabelSet
+from training.finetune_config import FinetuneConfig, LabelledDataConfig, NetworkConfig, StoreConfig
 
 WATER_SET = LabelSet("water chips", "rasters", ("*_S1.tif",), "water")
 
@@ -24,7 +24,7 @@ def constant_model(path: Path, code: int, logit: float = 1.0) -> Path:
     network = NetworkConfig(
         embed_dim=16, depth=1, num_heads=1, window_px=64, decoder_blocks=(0,), decoder_width=8, skip_width=4, patch_px=16
     )
-    card = draft_card(FinetuneConfig(Path("x"), DataConfig(Path("y"), crop_px=64), network=network))
+    card = draft_card(FinetuneConfig(Path("x"), LabelledDataConfig((StoreConfig(Path("y")),), crop_px=64), network=network))
     model = build_model(card)
     with torch.no_grad():
         model.decoder.classify.weight.zero_()
@@ -33,14 +33,14 @@ def constant_model(path: Path, code: int, logit: float = 1.0) -> Path:
     return path
 
 
-def write_chip(folder: Path, name: str, values_db: np.ndarray, label: np.ndarray) -> None:
+def write_chip(folder: Path, name: str, values_db: np.ndarray, label: np.ndarray, east_m: float = 500_000) -> None:
     """`<name>_S1.tif` with VV and VH in dB, [2, H, W], and `<name>_label.tif`, uint8 [H, W], on one 10 m grid."""
     profile = {
         "driver": "GTiff",
         "height": label.shape[0],
         "width": label.shape[1],
         "crs": "EPSG:32632",
-        "transform": from_origin(500_000, 5_500_000, 10, 10),
+        "transform": from_origin(east_m, 5_500_000, 10, 10),
     }
     with rasterio.open(folder / f"{name}_S1.tif", "w", count=2, dtype="float32", nodata=np.nan, **profile) as file:
         file.write(values_db.astype(np.float32))

@@ -9,7 +9,8 @@ import pytest
 
 from training.card import draft_card
 from training.classes import worldcover_classes
-from training.config import ConfigError, DataConfig, ExportConfig, FinetuneConfig, NetworkConfig, SimulateConfig
+from training.config import ConfigError, ExportConfig, SimulateConfig
+from training.finetune_config import FinetuneConfig, LabelledDataConfig, NetworkConfig, StoreConfig
 from training.run import COMMANDS, parse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,7 +44,7 @@ def test_command_line_should_override_the_file() -> None:
         (["simulate", "--out", "x", "--scenes", "0"], "at least 1"),
         (["simulate", "--out", "x", "--radar.lookz", "3"], "lookz"),
         (["simulate"], "out"),
-        (["finetune", "--out", "x", "--data.folder", "y", "--network.patch_px", "7"], "patch_px"),
+        (["finetune", "--out", "x", "--data.stores", '[{"folder":"y"}]', "--network.patch_px", "7"], "patch_px"),
     ],
 )
 def test_wrong_settings_should_be_refused_with_status_2(
@@ -75,7 +76,7 @@ def test_help_should_show_the_docstrings_of_fields(capsys: pytest.CaptureFixture
 
 def test_all_problems_should_be_reported_together() -> None:
     with pytest.raises(ConfigError, match=r"patch_px must be 8 or 16.*steps and batch_size"):
-        FinetuneConfig(Path("x"), DataConfig(Path("y")), network=NetworkConfig(patch_px=9), steps=0)
+        FinetuneConfig(Path("x"), LabelledDataConfig((StoreConfig(Path("y")),)), network=NetworkConfig(patch_px=9), steps=0)
     with pytest.raises(ConfigError, match="landscape"):
         SimulateConfig(Path("x"), landscape="moon")
     with pytest.raises(ConfigError, match=r"safetensors.*dtype"):
