@@ -11,6 +11,7 @@ from .accuracy import AccuracyAlgorithm
 from .attention import AttentionAlgorithm
 from .landcover import LandcoverAlgorithm
 from .landcover_batch import LandcoverBatchAlgorithm
+from .shipped_model import ClassAreasByPolygon
 from .stratified_sample import StratifiedSampleAlgorithm
 
 ALGORITHMS = (
@@ -19,6 +20,7 @@ ALGORITHMS = (
     AttentionAlgorithm,
     AccuracyAlgorithm,
     StratifiedSampleAlgorithm,
+    ClassAreasByPolygon,
 )
 
 
