@@ -51,12 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     doctor = sub.add_parser("doctor", help="show versions, devices, precisions and one timed forward")
     doctor.set_defaults(run=commands.doctor)
 
-    accuracy, sample = task_commands.add_parsers(sub)
+    tasks = task_commands.add_parsers(sub, _add_scene_arguments)
 
     job = sub.add_parser("job", help="speak the plugin's JSON-lines protocol on stdin and stdout")
     job.set_defaults(run=commands.job)
 
-    for command in (predict, inspect, describe, doctor, accuracy, sample, job):
+    for command in (predict, inspect, describe, doctor, *tasks, job):
         command.add_argument("--json", action="store_true", help="machine-readable output on stdout")
     return parser
 

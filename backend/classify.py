@@ -11,10 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-LANDCOVER_NODATA = 0
-PERCENT_NODATA = 255
-PROBABILITY_STEPS = 250
-"""A probability is stored as round(250 p): 255 stays free for nodata."""
+from .strip import LANDCOVER_NODATA, PERCENT_NODATA, PROBABILITY_STEPS
 
 _CHUNK_PX = {"cpu": 2**15}
 """Pixels at a time: on a CPU so few that a chunk of some classes stays in the cache (twice as fast, measured)."""

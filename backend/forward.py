@@ -36,6 +36,7 @@ class BatchRunner:
         warn: Warn,
         want_logits: bool = True,
         want_attention: bool = True,
+        want_tokens: bool = False,
     ) -> None:
         if batch_size < 1:
             raise SardineError(
@@ -50,6 +51,8 @@ class BatchRunner:
         self._may_use_cpu = may_use_cpu
         self._warn = warn
         self._wanted: dict[str, Any] = {"want_logits": want_logits, "want_attention": want_attention}
+        if want_tokens:
+            self._wanted["want_tokens"] = True
         self._model = model
         try:
             self._model = model.to(device)

@@ -27,10 +27,13 @@ class Prediction:
 
     `logits` is [batch, classes, S, S], before temperature and softmax; None for an encoder alone or where not asked for.
     `attention` is float32 [batch, heads, S/p, S/p], as `attention.py` defines it; None where not asked for.
+    `tokens` is [batch, embed_dim, S/p, S/p], the patch tokens of the last block that is run, each with mean 0 and variance 1;
+    None where not asked for.
     """
 
     logits: Tensor | None
     attention: Tensor | None
+    tokens: Tensor | None = None
 
 
 def build_encoder(spec: EncoderSpec, bands: int, drop_path_rate: float = 0.0) -> VisionTransformer:
@@ -128,7 +131,13 @@ class SardineModel(nn.Module):
         self._tap = QkvTap(cast(nn.Module, attention_layer.qkv))
 
     def forward(
-        self, x: Tensor, patch_valid: Tensor | None = None, *, want_logits: bool = True, want_attention: bool = True
+        self,
+        x: Tensor,
+        patch_valid: Tensor | None = None,
+        *,
+        want_logits: bool = True,
+        want_attention: bool = True,
+        want_tokens: bool = False,
     ) -> Prediction:
         """`x` is the standardised [B, bands, S, S], 0 where there is no data.
 
@@ -144,7 +153,11 @@ class SardineModel(nn.Module):
         logits = None
         if want_logits and self.decoder is not None:
             logits = self.decoder(x, [f for block, f in zip(self._blocks, features, strict=True) if block in self._decoder_blocks])
-        return Prediction(logits, attention)
+        tokens = None
+        if want_tokens:
+            # Normalised over the embedding, without the encoder's own weights: those of its last norm fit the last block alone.
+            tokens = functional.layer_norm(features[-1].movedim(1, -1).float(), (features[-1].shape[1],)).movedim(-1, 1)
+        return Prediction(logits, attention, tokens)
 
     def _attention(self, qkv: Tensor, x: Tensor, patch_valid: Tensor | None) -> Tensor:
         rows, columns = x.shape[-2] // self._patch_px, x.shape[-1] // self._patch_px

@@ -40,7 +40,7 @@ def check_output_paths(
     Raises SardineError: output_unsuitable, output_folder_missing, output_is_input, output_exists, output_read_only.
     """
     targets = {name: _target(path, (suffixes or {}).get(name, SUFFIXES)) for name, path in outputs.items()}
-    sources = [file for text in inputs for file in _files_in(text)]
+    sources = [file for text in inputs for file in files_in(text)]
     for target in targets.values():
         _check_not_input(target, sources)
     _check_apart(list(targets.values()))
@@ -119,7 +119,7 @@ def _same_file(one: Path, other: Path) -> bool:
     return os.path.normcase(os.path.realpath(one)) == os.path.normcase(os.path.realpath(other))
 
 
-def _files_in(source: str) -> list[Path]:
+def files_in(source: str) -> list[Path]:
     """The existing files that a GDAL source names: a path, `/vsizip/a.zip/b.tif`, `NETCDF:"a.nc":vh` and the like.
 
     Each run of pieces between colons is tried, for paths may hold colons too; of each the folders above, for archives.

@@ -82,7 +82,7 @@ class OutputRaster:
         self._file_id = (file.st_dev, file.st_ino)
         self._describe()
 
-    def write(self, row: int, values: NDArray[np.uint8] | NDArray[np.float32]) -> None:
+    def write(self, row: int, values: NDArray[np.uint8] | NDArray[np.float32] | NDArray[np.int16]) -> None:
         """Takes the next rows, [bands, rows, width]. Raises ValueError where they are not the next or not of this raster."""
         expected = (len(self._spec.bands), values.shape[1], self._grid.width)
         if row != self.next_row or values.shape != expected or values.dtype != self._rows.dtype:

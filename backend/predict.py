@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -29,6 +30,15 @@ from .strip import CLASS_OUTPUTS, Strip, StripSink
 from .windows import WindowLayout, window_stride
 
 STAGE = "mapping"
+
+
+class TokenProjection(Protocol):
+    """Makes few components of a patch token's many numbers; `features.FeatureBasis` is one."""
+
+    components: int
+
+    def __call__(self, tokens: Tensor) -> Tensor:
+        """[batch, embed_dim, rows, columns] to [batch, components, rows, columns]."""
 
 
 @dataclass
@@ -84,19 +94,21 @@ def predict(
     attention_heads: str = "all",
     progress: Callable[[Progress], None],
     cancelled: Callable[[], bool],
+    project: TokenProjection | None = None,
 ) -> Summary:
     """Maps the area of `layout` into `sink`, strip by strip.
 
     Class outputs have the pixels of `layout.area`; attention has one pixel a patch of `layout.region`, bands mean and heads (or,
     as `attention_heads` says, the mean alone), NaN where no pixel of the patch is wanted. In each window attention has the mean 1
-    over the patches with data; it is blended with the taper of the patches, and not normalised again.
+    over the patches with data; it is blended with the taper of the patches, and not normalised again. Tokens lie as attention
+    does; `project`, which they need, makes [batch, components, S/p, S/p] of them before they are blended.
 
     Raises SardineError: cancelled, out_of_memory, model_output_not_finite (of logits or attention), and what scene and
     sink raise.
     """
     try:
         # Takes the memory for its rows.
-        run = _Run(runner, card, layout, sink, attention_heads, _Meter(layout, progress), cancelled)
+        run = _Run(runner, card, layout, sink, attention_heads, _Meter(layout, progress), cancelled, project)
         with torch.inference_mode():
             for index, new_rows in enumerate(read_rows(scene, card, layout)):
                 run.window_row(index, new_rows)
@@ -119,19 +131,22 @@ class _Run:
         attention_heads: str,
         meter: _Meter,
         cancelled: Callable[[], bool],
+        project: TokenProjection | None,
     ) -> None:
         self.summary = Summary(windows_total=layout.count)
         self._runner, self._card, self._layout, self._sink = runner, card, layout, sink
         self._heads_wanted = attention_heads == "all"
-        self._meter, self._cancelled = meter, cancelled
+        self._meter, self._cancelled, self._project = meter, cancelled, project
         self._canvas = Canvas(len(card.bands), layout, runner.device)
         window, patch = layout.window_px, layout.patch_px
-        self._logits = self._attention = None
+        self._logits = self._attention = self._tokens = None
         if CLASS_OUTPUTS & sink.outputs:
             self._logits = RowBlend(len(card.classes), window, layout.row_starts, layout.column_starts, runner.device)
+        rows, columns = ([start // patch for start in starts] for starts in (layout.row_starts, layout.column_starts))
         if "attention" in sink.outputs:
-            rows, columns = ([start // patch for start in starts] for starts in (layout.row_starts, layout.column_starts))
             self._attention = RowBlend(card.encoder.num_heads, window // patch, rows, columns, runner.device)
+        if "tokens" in sink.outputs and project is not None:
+            self._tokens = RowBlend(project.components, window // patch, rows, columns, runner.device)
 
     def window_row(self, index: int, new_rows: NewRows) -> None:
         """Runs one row of windows and hands on the rows that it finishes."""
@@ -149,6 +164,8 @@ class _Run:
         x, patch_valid = self._canvas.windows(columns)
         for first, prediction in self._runner.run(x, patch_valid):
             logits, attention = prediction.logits, prediction.attention
+            if prediction.tokens is not None and self._project is not None:
+                self._add_tokens(self._project(prediction.tokens), columns[first:], patch_valid[first:])
             for offset in range(len(logits) if logits is not None else len(attention) if attention is not None else 0):
                 column = columns[first + offset]
                 if self._logits is not None and logits is not None:
@@ -160,6 +177,11 @@ class _Run:
         self.summary.windows_run += len(columns)
         self._meter.ran(len(columns))
 
+    def _add_tokens(self, components: Tensor, columns: list[int], patch_valid: Tensor) -> None:
+        if self._tokens is not None:
+            for values, column, valid in zip(components, columns, patch_valid, strict=False):
+                self._tokens.add(column, self._without_nodata(values, valid))
+
     @staticmethod
     def _without_nodata(attention: Tensor, patch_valid: Tensor) -> Tensor:
         # NaN times a weight would spoil a neighbour's sum. A patch without data has none in any window, and is NaN at the end.
@@ -169,7 +191,9 @@ class _Run:
         rows = self._layout.finished_rows(index)
         top = self._layout.canvas.row + self._layout.row_starts[index]  # in the scene
         if self._attention is not None:
-            self._finish_attention(self._attention, top, rows)
+            self._finish_patches("attention", self._attention, top, rows)
+        if self._tokens is not None:
+            self._finish_patches("tokens", self._tokens, top, rows)
         area = self._layout.area
         first, end = max(top, area.row), min(top + rows, area.row_end)
         if first < end:
@@ -203,20 +227,23 @@ class _Run:
             if name in self._sink.outputs and values is not None:
                 self._sink.write(Strip(name, row, values[:, :, columns]))
 
-    def _finish_attention(self, blend: RowBlend, top: int, rows: int) -> None:
+    def _finish_patches(self, name: str, blend: RowBlend, top: int, rows: int) -> None:
         patch, region, canvas = self._layout.patch_px, self._layout.region, self._layout.canvas
         first, end = max(top, region.row), min(top + rows, region.row_end)
         if first < end:
             columns = slice((region.column - canvas.column) // patch, (region.column_end - canvas.column) // patch)
             part = slice((first - top) // patch, (end - top) // patch)
-            heads = blend.finished()[:, part, columns].cpu().numpy()
+            values = blend.finished()[:, part, columns].cpu().numpy()
             wanted = self._canvas.patch_wanted[part, columns]
-            if not np.isfinite(heads[:, wanted]).all():
+            if not np.isfinite(values[:, wanted]).all():
                 raise _not_finite_error(self._card, self._runner.precision)
-            mean = heads.mean(axis=0, keepdims=True)
-            values = np.concatenate([mean, heads]) if self._heads_wanted else mean
+            if name == "attention":
+                mean = values.mean(axis=0, keepdims=True)
+                values = np.concatenate([mean, values]) if self._heads_wanted else mean
+            else:
+                values = values.copy()  # the view that was finished goes on being summed in
             values[:, ~wanted] = np.nan
-            self._sink.write(Strip("attention", (first - region.row) // patch, values))
+            self._sink.write(Strip(name, (first - region.row) // patch, values))
         blend.drop()
 
 

@@ -247,6 +247,41 @@ class StratifiedSampleRequest:
 
 
 @dataclass(frozen=True)
+class SceneInput:
+    """A scene, a model, and how features are made of them; fields that `JobRequest` has too mean the same.
+
+    `components` is how many principal components the patch tokens are reduced to. `cache` is the folder of features that were
+    made before (None: the user's own), kept below `cache_limit_gb`.
+    """
+
+    bands: tuple[BandSource, ...]
+    model: str
+    units: str = "auto"
+    calibration_db: Optional[float] = None
+    spacing_m: Optional[float] = None
+    bounds: Optional[tuple[float, float, float, float]] = None
+    bounds_crs: Optional[str] = None
+    overlap: float = 0.25
+    components: int = 16
+    device: str = "auto"
+    precision: str = "auto"
+    allow_coarse: bool = False
+    cache: Optional[str] = None
+    cache_limit_gb: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class FeaturesRequest:
+    """What `python -m backend features` is asked: the features of a scene as the raster `output`, one pixel a patch."""
+
+    type: ClassVar[str] = "features"
+    scene: SceneInput
+    output: str
+    overwrite: bool = False
+    protocol: int = PROTOCOL_VERSION
+
+
+@dataclass(frozen=True)
 class Cancel:
     type: ClassVar[str] = "cancel"
 
@@ -363,7 +398,7 @@ class JobFailure:
         return cls(error.code.value, error.found, error.needed, error.action, error.refused, detail)
 
 
-Request = Union[JobRequest, AccuracyRequest, StratifiedSampleRequest]
+Request = Union[JobRequest, AccuracyRequest, StratifiedSampleRequest, FeaturesRequest]
 """The first line that a child reads."""
 Result = Union[JobResult, TaskResult]
 ToChild = Union[Request, Cancel]

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .classify import LANDCOVER_NODATA, PERCENT_NODATA, PROBABILITY_STEPS
 from .model_card import ModelCard
+from .strip import LANDCOVER_NODATA, PERCENT_NODATA, PROBABILITY_STEPS
 
 Colour = tuple[int, int, int, int]
 

@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 CLASS_OUTPUTS = frozenset({"landcover", "confidence", "probabilities"})
-"""Outputs that need a model with classes; the other one is attention."""
+"""Outputs that need a model with classes; the others, attention and tokens, have one pixel a patch."""
+
+LANDCOVER_NODATA = 0
+PERCENT_NODATA = 255
+PROBABILITY_STEPS = 250
+"""A probability is stored as round(250 p): 255 stays free for nodata."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,7 @@ class Strip:
 
     output: str
     row: int
-    values: NDArray[np.uint8] | NDArray[np.float32]
+    values: NDArray[np.uint8] | NDArray[np.float32] | NDArray[np.int16]
 
 
 class StripSink(Protocol):

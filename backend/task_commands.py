@@ -5,18 +5,44 @@ from __future__ import annotations
 
 import argparse
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .commands import run_on_console
-from .protocol import SAMPLE_DESIGNS, AccuracyRequest, ErrorCode, SardineError, StratifiedSampleRequest
+from .protocol import (
+    PRECISIONS,
+    SAMPLE_DESIGNS,
+    AccuracyRequest,
+    BandSource,
+    ErrorCode,
+    FeaturesRequest,
+    SardineError,
+    SceneInput,
+    StratifiedSampleRequest,
+)
 
+AddArguments = Callable[[ArgumentParser], None]
 _FORMATTER = argparse.ArgumentDefaultsHelpFormatter
 
 
-def add_parsers(sub: Any) -> list[ArgumentParser]:
-    """Adds the commands to the subparsers `sub` and returns their parsers."""
-    return [_accuracy(sub), _stratified_sample(sub)]
+def add_parsers(sub: Any, add_scene: AddArguments) -> list[ArgumentParser]:
+    """Adds the commands to the subparsers `sub` and returns their parsers; `add_scene` adds the arguments that name a scene."""
+    return [_features(sub, add_scene), _accuracy(sub), _stratified_sample(sub)]
+
+
+def _features(sub: Any, add_scene: AddArguments) -> ArgumentParser:
+    parser: ArgumentParser = sub.add_parser(
+        "features", help="attention and embeddings of a scene as a raster", formatter_class=_FORMATTER
+    )
+    _add_scene_input(parser, add_scene)
+    parser.add_argument("--output", required=True, metavar="TIF", help="the features, one pixel a patch")
+    parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+
+    def request(arguments: Namespace) -> FeaturesRequest:
+        return FeaturesRequest(_scene_input(arguments), arguments.output, arguments.overwrite)
+
+    parser.set_defaults(run=lambda arguments: run_on_console(lambda: request(arguments), arguments.json))
+    return parser
 
 
 def _accuracy(sub: Any) -> ArgumentParser:
@@ -75,6 +101,41 @@ def _stratified_sample(sub: Any) -> ArgumentParser:
 
     parser.set_defaults(run=lambda arguments: run_on_console(lambda: request(arguments), arguments.json))
     return parser
+
+
+def _add_scene_input(parser: ArgumentParser, add_scene: AddArguments) -> None:
+    default = SceneInput((), "")
+    add_scene(parser)
+    parser.add_argument("--model", required=True, metavar="M.safetensors", help="model file")
+    parser.add_argument(
+        "--bounds", nargs=4, type=float, metavar=("XMIN", "YMIN", "XMAX", "YMAX"), help="part of the scene, in its CRS"
+    )
+    parser.add_argument("--bounds-crs", metavar="CRS", help="CRS of --bounds; the scene's if left out")
+    parser.add_argument("--components", type=int, default=default.components, metavar="N", help="components of the patch tokens")
+    parser.add_argument("--overlap", type=float, default=default.overlap, help="share of a window in common with the next")
+    parser.add_argument("--device", default=default.device, help="auto, cpu, cuda, cuda:N or mps")
+    parser.add_argument("--precision", choices=PRECISIONS, default=default.precision)
+    parser.add_argument("--cache", metavar="FOLDER", help="where features are kept for the next run; the user's own if left out")
+    parser.add_argument("--cache-limit-gb", type=float, metavar="GB", help="how much is kept there; 5 if left out")
+
+
+def _scene_input(arguments: Namespace) -> SceneInput:
+    return SceneInput(
+        bands=tuple(BandSource.parse(text) for text in arguments.band),
+        model=arguments.model,
+        units=arguments.units,
+        calibration_db=arguments.calibration_db,
+        spacing_m=arguments.spacing_m,
+        bounds=tuple(arguments.bounds) if arguments.bounds else None,
+        bounds_crs=arguments.bounds_crs,
+        overlap=arguments.overlap,
+        components=arguments.components,
+        device=arguments.device,
+        precision=arguments.precision,
+        allow_coarse=arguments.allow_coarse,
+        cache=arguments.cache,
+        cache_limit_gb=arguments.cache_limit_gb,
+    )
 
 
 def _add_class_names(parser: ArgumentParser) -> None:

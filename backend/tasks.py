@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .protocol import AccuracyRequest, FromChild, JobRequest, Request, Result, StratifiedSampleRequest
+from .protocol import AccuracyRequest, FeaturesRequest, FromChild, JobRequest, Request, Result, StratifiedSampleRequest
 
 Report = Callable[[FromChild], None]
 Cancelled = Callable[[], bool]
@@ -25,4 +25,8 @@ def run_request(request: Request, report: Report, cancelled: Cancelled) -> Resul
         from .stratified_sample import run_stratified_sample
 
         return run_stratified_sample(request, report, cancelled)
+    if isinstance(request, FeaturesRequest):
+        from .features import run_features
+
+        return run_features(request, report, cancelled)
     raise TypeError(f"no task for {type(request).__name__}")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from .grid import RasterGrid
 from .job_stream import cancelled_error
@@ -39,25 +40,17 @@ def output_grid(name: str, scene_grid: RasterGrid, layout: WindowLayout) -> Rast
     return scene_grid.crop(layout.area)
 
 
-class OutputWriter:
-    """The outputs of a run, as a context: leaving it before `finish` is through removes all of them.
+class RasterSet:
+    """Rasters that are written together, as a context: leaving it before `finish` is through removes all of them.
 
     Each method raises SardineError: disk_full, or output_read_only where something else than room is missing.
     """
 
-    def __init__(
-        self,
-        targets: Mapping[str, Path],
-        card: ModelCard,
-        scene_grid: RasterGrid,
-        layout: WindowLayout,
-        attention_heads: str = "all",
-    ) -> None:
-        """Makes the `.part` files. `targets` come from `output_paths.check_output_paths`."""
+    def __init__(self, targets: Mapping[str, Path], specs: Mapping[str, RasterSpec], grids: Mapping[str, RasterGrid]) -> None:
+        """Makes the `.part` files. `targets` come from `output_paths.check_output_paths`; specs and grids are by the same names."""
         self._targets = dict(targets)
-        self._specs = raster_specs(card, attention_heads)
+        self._specs = dict(specs)
         self._rasters: dict[str, OutputRaster] = {}
-        grids = {name: output_grid(name, scene_grid, layout) for name in targets}
         _check_room(self._targets, self._specs, grids)
         try:
             for name, target in self._targets.items():
@@ -73,7 +66,7 @@ class OutputWriter:
         """Names of the outputs that are written."""
         return frozenset(self._targets)
 
-    def __enter__(self) -> OutputWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -133,6 +126,22 @@ class OutputWriter:
                 kept.append(f"{raster.part} ({error.strerror})")
         self._rasters = {}
         return kept
+
+
+class OutputWriter(RasterSet):
+    """The outputs of a map of `predict`."""
+
+    def __init__(
+        self,
+        targets: Mapping[str, Path],
+        card: ModelCard,
+        scene_grid: RasterGrid,
+        layout: WindowLayout,
+        attention_heads: str = "all",
+    ) -> None:
+        """As `RasterSet`, with what each output of a model of `card` looks like."""
+        grids = {name: output_grid(name, scene_grid, layout) for name in targets}
+        super().__init__(targets, raster_specs(card, attention_heads), grids)
 
 
 def _put_in_place(part: Path, target: Path) -> None:
