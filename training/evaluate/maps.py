@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 
-from backend.classify import PROBABILITY_STEPS
 from backend.grid import RasterGrid
 from backend.job import run_job
 from backend.model_card import ModelCard, read_header
 from backend.protocol import BandSource, JobRequest, OutputPaths
 from backend.scene import open_bands
+from backend.strip import PROBABILITY_STEPS
 from training.card import band_specs
 from training.config import BandsConfig
 from training.evaluate.legends import F32, U8, Legend
