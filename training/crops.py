@@ -58,27 +58,29 @@ def draw_views(
     count: int,
     scale: tuple[float, float],
     view_px: int,
-    chip_px: int,
+    chip_px: int | I64,
     bands: int,
     config: CropsConfig,
 ) -> ViewDraws:
     """Random views as torchvision's RandomResizedCrop draws them (area uniform in `scale`, log of the aspect uniform), with each
-    side then held within the chip and within `config.spacing_m`.
+    side then held within the chip and within `config.spacing_m`. `chip_px` is the side of the chips, or [chips, 2] rows and
+    columns from each chip's upper left corner that views lie in.
 
     Example: a view of 64 px of 40% of a chip of 128 px is 81 px wide, 12.6 m a pixel; one of 5% is 29 px wide, which would
     be 4.5 m, and is widened to 32 px, 5 m.
     """
     shape = (chips, count)
-    area_px = rng.uniform(*scale, shape) * chip_px**2
+    extent_px = np.broadcast_to(np.asarray(chip_px, dtype=np.float64), (chips, 2))[:, None]  # [chips, 1, 2]
+    area_px = rng.uniform(*scale, shape) * extent_px.prod(axis=-1)
     aspect = np.exp(rng.uniform(math.log(config.aspect[0]), math.log(config.aspect[1]), shape))
     side_px = np.stack([np.sqrt(area_px / aspect), np.sqrt(area_px * aspect)], axis=-1)
     low, high = (spacing / CHIP_SPACING_M for spacing in config.spacing_m)
-    step_px = np.clip(side_px / view_px, low, min(high, chip_px / view_px))
+    step_px = np.clip(side_px / view_px, low, np.minimum(high, extent_px / view_px))
     margin_px = step_px * view_px / 2
     gain_db = rng.uniform(-config.gain_db, config.gain_db, (*shape, 1))
     looks = rng.uniform(*config.speckle_looks, shape)
     return ViewDraws(
-        centre_px=(margin_px + rng.random((*shape, 2)) * (chip_px - 2 * margin_px)).astype(np.float32),
+        centre_px=(margin_px + rng.random((*shape, 2)) * (extent_px - 2 * margin_px)).astype(np.float32),
         step_px=step_px.astype(np.float32),
         mirrored=(rng.random((*shape, 2)) < 0.5) & config.flip,
         transposed=(rng.random(shape) < 0.5) & config.transpose,

@@ -58,10 +58,12 @@ class Health:
 
 @torch.no_grad()
 def measure_health(dino: Dino, probe: Probe, teacher_temperature: float, bf16: bool) -> Health:
-    """Runs the teacher over the probe."""
+    """Runs the teacher over the probe. Raises FloatingPointError where what it answers is no number."""
     bank = embed(dino, probe.bank, bf16)
     with torch.autocast(bank.device.type, torch.bfloat16, enabled=bf16):
         logits = dino.teacher.head(bank)
+    if not bool(torch.isfinite(bank).all() & torch.isfinite(logits).all()):
+        raise FloatingPointError("The teacher's answers are not finite numbers")
     entropy, information = teacher_statistics(teacher_log_probability(logits, dino.centre, teacher_temperature))
     accuracy = chance = None
     if probe.bank_labels is not None and probe.queries is not None and probe.query_labels is not None:

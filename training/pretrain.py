@@ -69,14 +69,10 @@ def _prepare(config: PretrainConfig, device: torch.device, team: Team) -> Pretra
     problems = settings_problems(config, team)
     card = encoder_card(config)
     opened: tuple[ChipSource, Probe] | None = None
-    if not team.leads:
-        team.agree(0.0, device)  # the leader cuts the chips, where that was not done before
     try:
         opened = open_source(config, card.bands)
     except (ValueError, FileNotFoundError) as error:
         problems.append(str(error))
-    if team.leads:
-        team.agree(0.0, device)
     if opened is None:
         raise ValueError("; ".join(problems))
     source, probe = opened
@@ -88,7 +84,7 @@ def _prepare(config: PretrainConfig, device: torch.device, team: Team) -> Pretra
     run = PretrainRun(config, card, source, probe, dino, schedules, device, team)
     run.log.say(
         f"{sum(p.numel() for p in dino.student.encoder.parameters()) / 1e6:.2f} M parameters in the encoder, on {device}; "
-        f"{len(source)} chips of {source.chip_px} px ({source.left_out} left out for lack of data), "
+        f"{len(source)} chips of {source.chip_px} px ({source.left_out} left out: too small, or too little data), "
         f"{config.steps / schedules.steps_per_epoch:.1f} epochs of {schedules.steps_per_epoch} steps; "
         f"{numbers.output_dim} outputs, "
         f"teacher temperature {numbers.warmup_teacher_temperature} to {numbers.teacher_temperature}, "

@@ -25,21 +25,15 @@ OUTPUT_DIMS = ((20_000, 1024), (50_000, 2048), (100_000, 4096), (200_000, 16_384
 class ChipSourceConfig:
     """What the encoder is trained on. Labels serve the k-NN check alone."""
 
-    folder: Optional[Path] = None
-    """Folder with labelled scenes, as `simulate` writes them."""
+    stores: tuple[Path, ...]
+    """Chip stores, as `chips` writes them, of chips of one size, spacing and encoding. Their training splits are learnt from; the
+    labels of training and validation splits serve the k-NN check. Looks at one place on two dates become its two global views."""
 
-    arrays: tuple[Path, ...] = ()
-    """Chips as .npy files: dB, NaN nodata, float16 or float32, [N, bands, S, S], or [N, dates, bands, S, S] where a place was
-    seen several times: the two global views are then of two dates. Read through a memory map."""
-
-    chip_px: int = 256
-    """Side of the chips that the folder's scenes are cut into; that of `arrays` must be the same."""
-
-    validation_share: float = 0.08
-    """Share of the folder's scenes that the encoder never sees; the k-NN check is scored on them."""
+    part_px: int = 0
+    """Views are drawn from a square of this side, at random in each chip: for views much smaller than chips. 0: the whole chip."""
 
     min_valid_share: float = 0.5
-    """Chips with less data than this are left out."""
+    """Chips that are filled with data to less than this share of their scene's part are left out."""
 
 
 @dataclass(frozen=True)
@@ -244,8 +238,8 @@ def _problems(config: PretrainConfig) -> list[str]:
     def span(name: str, pair: tuple[float, float], low: float, high: float) -> None:
         need(low < pair[0] <= pair[1] <= high, f"{name} must rise within {low:g} (left out) to {high:g}")
 
-    need(data.folder is not None or bool(data.arrays), "data.folder or data.arrays is needed")
-    need(0 < data.validation_share < 1, "data.validation_share must lie between 0 and 1")
+    need(bool(data.stores), "data.stores names no chip store")
+    need(data.part_px >= 0, "data.part_px must not be negative")
     need(0 < data.min_valid_share <= 1, "data.min_valid_share must lie in 0..1")
     need(encoder.patch_px in (8, 16), "encoder.patch_px must be 8 or 16")
     if encoder.patch_px in (8, 16):
@@ -262,11 +256,6 @@ def _problems(config: PretrainConfig) -> list[str]:
     # Bilinear sampling reads two pixels a side: at more than twice the spacing it would step over some.
     span("crops.spacing_m", crops.spacing_m, 0, 20)
     span("crops.speckle_looks", crops.speckle_looks, 1, 1e6)
-    sides = [crops.global_px] + ([crops.local_px] if crops.local_count else [])
-    need(
-        max(sides) * crops.spacing_m[0] <= data.chip_px * 10.0,
-        "a view at the smallest crops.spacing_m is larger than a chip of data.chip_px at 10 m",
-    )
     need(crops.gain_db >= 0 and crops.band_gain_db >= 0, "gains must not be negative")
     need(0 <= crops.speckle_chance <= 1 and 0 <= crops.channel_drop <= 1, "chances must lie in 0..1")
     need(min(dino.hidden_dim, dino.bottleneck_dim, dino.output_dim or 2) >= 2, "widths of the head must be at least 2")

@@ -103,7 +103,8 @@ class PretrainRun:
 
     def views(self, plan: StepPlan) -> Views:
         """Global and local views of a plan, on the device."""
-        planes = power_planes(self.source.read(plan.indices, plan.dates).to(self.device))
+        stored = self.source.read(plan.indices, plan.dates, plan.starts, self.config.data.part_px)
+        planes = power_planes(self.source.decode(stored.to(self.device)))
         crops, bands = self.config.crops, self.card.bands
         large = render_views(planes, plan.global_draws, crops.global_px, bands)
         if plan.local_draws is None:
@@ -186,7 +187,11 @@ class PretrainRun:
     def _check_health(self) -> bool:
         """Measures, writes down, and tells whether the run has collapsed."""
         temperature = self.schedules.at(max(self.step - 1, 0)).teacher_temperature
-        health = self.health = measure_health(self.dino, self.probe, temperature, self.bf16)
+        try:
+            health = self.health = measure_health(self.dino, self.probe, temperature, self.bf16)
+        except FloatingPointError as error:
+            # Weights can be lost by a step whose loss, taken before it, was still a number.
+            self._stop_for_divergence(max(self.step - 1, 0), str(error))
         self.log.write(self.step, dataclasses.asdict(health), "health")
         neighbours = "" if health.knn_accuracy is None else f", k-NN {health.knn_accuracy:.3f} (chance {health.knn_chance:.3f})"
         self.log.say(

@@ -24,6 +24,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from backend.model import build_model
 from backend.model_card import ModelCard
 from backend.model_file import load_model, save_model
+from tests.test_training.made_stores import made_chip, write_store
 from training.checkpoint import load_checkpoint
 from training.checks import machine_problems
 from training.crops import power_planes, render_views
@@ -34,8 +35,6 @@ from training.pretrain_data import open_source, plan_step, steps_per_epoch
 from training.run import main, parse
 
 TINY_SETTINGS = {
-    "data.chip_px": 48,
-    "data.validation_share": 0.5,
     "crops.global_px": 32,
     "crops.local_px": 16,
     "crops.local_count": 2,
@@ -60,12 +59,15 @@ TINY = [f"--{name}={value}" for name, value in TINY_SETTINGS.items()]
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("scenes")
-    assert main(["simulate", "--out", str(folder), "--scenes", "4", "--height_px", "96", "--width_px", "144"]) == 0
-    return folder
+    assert main(["simulate", "--out", str(folder / "tif"), "--scenes", "4", "--height_px", "96", "--width_px", "144"]) == 0
+    simulated = f"[{{name: simulated, kind: simulated, root: {folder / 'tif'}}}]"
+    shares = ["--splits.validation_share=0.5", "--splits.test_share=0"]
+    assert main(["chips", f"--sources={simulated}", f"--out={folder / 'chips'}", "--chip_px=48", *shares]) == 0
+    return folder / "chips"
 
 
 def arguments(scenes: Path, out: Path, *more: str) -> list[str]:
-    return ["pretrain", f"--data.folder={scenes}", f"--out={out}", *TINY, *more]
+    return ["pretrain", f"--data.stores=[{scenes}]", f"--out={out}", *TINY, *more]
 
 
 def config(scenes: Path, out: Path, *more: str) -> PretrainConfig:
@@ -112,7 +114,9 @@ def test_picture_should_show_the_views_of_the_first_step(scenes: Path, finished:
     card = encoder_card(made)
     source, _ = open_source(made, card.bands)
     plan = plan_step(made, source, 2, 0)
-    large = render_views(power_planes(source.read(plan.indices, plan.dates)), plan.global_draws, 32, card.bands)
+    large = render_views(
+        power_planes(source.decode(source.read(plan.indices, plan.dates, plan.starts))), plan.global_draws, 32, card.bands
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(finished / "views.png") as file:
@@ -281,7 +285,7 @@ def test_divergence_should_stop_with_step_chips_and_last_checkpoint(
     wild = ("--learning_rate=1e30", "--steps=40", "--save_minutes=0")
     assert main(arguments(scenes, out, *wild)) == 3
     said = capsys.readouterr().err
-    assert "not a number at step" in said or "The loss became" in said
+    assert any(what in said for what in ("not finite numbers at step", "not a number at step", "The loss became"))
     assert "chip" in said
     assert f"The last good checkpoint is {out / 'state.pt'}, step" in said
     diverged = json.loads((out / "diverged.json").read_text())
@@ -358,49 +362,91 @@ def test_bad_input_should_be_refused_all_at_once(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(
-    ("array", "message"),
-    [
-        (np.zeros((4, 3, 48, 48), np.float16), r"float16 \[4, 1, 3, 48, 48\]"),
-        (np.zeros((4, 2, 48, 48), np.uint8), "uint8"),
-        (np.full((9, 2, 48, 48), np.nan, np.float16), "0 chips can be used"),
-    ],
-)
-def test_arrays_of_another_form_should_be_refused(tmp_path: Path, array: np.ndarray, message: str) -> None:
-    np.save(tmp_path / "chips.npy", array)
-    made = config(tmp_path, tmp_path / "run", "--data.folder=null", f"--data.arrays=[{tmp_path / 'chips.npy'}]")
-    with pytest.raises(ValueError, match=message):
+def test_store_without_enough_should_be_refused(tmp_path: Path) -> None:
+    nothing = np.full((2, 48, 48), np.nan, np.float32)
+    write_store(tmp_path / "empty", {"train": [made_chip(nothing)] * 9})
+    made = config(tmp_path / "empty", tmp_path / "run")
+    with pytest.raises(ValueError, match="0 chips can be used"):
         open_source(made, encoder_card(made).bands)
+    with pytest.raises(ValueError, match=r"data.part_px is 64, .* 48 px"):
+        open_source(config(tmp_path / "empty", tmp_path / "run", "--data.part_px=64"), encoder_card(made).bands)
+    with pytest.raises(ValueError, match="needs 112 px of a chip, and has 48"):
+        open_source(config(tmp_path / "empty", tmp_path / "run", "--crops.global_px=224"), encoder_card(made).bands)
+    with pytest.raises(ValueError, match="is no chip store"):
+        open_source(config(tmp_path / "no", tmp_path / "run"), encoder_card(made).bands)
 
 
-def test_array_cut_short_should_be_refused(tmp_path: Path) -> None:
-    np.save(tmp_path / "chips.npy", np.zeros((8, 2, 48, 48), np.float16))
-    (tmp_path / "chips.npy").write_bytes((tmp_path / "chips.npy").read_bytes()[:5000])
-    made = config(tmp_path, tmp_path / "run", "--data.folder=null", f"--data.arrays=[{tmp_path / 'chips.npy'}]")
-    with pytest.raises(ValueError, match="not a whole"):
-        open_source(made, encoder_card(made).bands)
+def test_chips_with_one_band_should_serve_only_where_bands_may_be_absent(tmp_path: Path) -> None:
+    both = np.full((2, 48, 48), -12.0, np.float32)
+    vv_alone = both.copy()
+    vv_alone[1] = np.nan
+    write_store(tmp_path / "chips", {"train": [made_chip(both)] * 5 + [made_chip(vv_alone)] * 3})
+    for more, chips in (((), 5), (("--crops.channel_drop=0.2",), 8)):
+        made = config(tmp_path / "chips", tmp_path / "run", *more)
+        source, _ = open_source(made, encoder_card(made).bands)
+        assert (len(source), source.left_out) == (chips, 8 - chips)
 
 
-def test_unlabelled_chips_of_two_dates_should_train(tmp_path: Path) -> None:
+def test_unlabelled_chips_of_several_dates_should_train(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     values = rng.normal(-15, 3, (12, 3, 2, 48, 48)).astype(np.float16)
     values[3] = np.nan
-    np.save(tmp_path / "chips.npy", values)
-    more = ("--data.folder=null", f"--data.arrays=[{tmp_path / 'chips.npy'}]")
-    made = config(tmp_path, tmp_path / "run", *more)
+    chips = [made_chip(look.astype(np.float32), ground=ground) for ground, looks in enumerate(values) for look in looks]
+    write_store(tmp_path / "chips", {"train": [*chips[1::2], *chips[::2]]})
+    made = config(tmp_path / "chips", tmp_path / "run")
     source, probe = open_source(made, encoder_card(made).bands)
-    assert (len(source), source.left_out) == (11, 1)
+    assert (len(source), source.left_out) == (11, 3)
     assert probe.bank_labels is None
+    assert source.views_of_two_dates
     plan = plan_step(made, source, 2, 0)
     assert (plan.dates[:, 0] != plan.dates[:, 1]).all(), "the two global views are of different dates"
-    read = source.read(plan.indices, plan.dates).numpy()
+    read = source.decode(source.read(plan.indices, plan.dates)).numpy()
+    grounds = source.splits[0].index["ground"]
     for number in range(4):
-        row = source.table[plan.indices[number], 1]
-        np.testing.assert_array_equal(read[number], values[row, plan.dates[number]])
-    assert main(arguments(tmp_path, tmp_path / "run", *more)) == 0
+        looks = source.looks[source.first[plan.indices[number]] :][:3]
+        [ground] = set(grounds[looks[:, 1]].tolist())
+        for date in range(2):
+            assert any(np.array_equal(read[number, date], look) for look in values[ground].astype(np.float32))
+    assert main(arguments(tmp_path / "chips", tmp_path / "run")) == 0
     health = [line["health"] for line in lines_of(tmp_path / "run") if "health" in line][-1]
     assert health["knn_accuracy"] is None
     assert health["embedding_rank"] >= 1
+
+
+def test_views_should_lie_in_the_part_of_the_chip_that_is_asked_for(tmp_path: Path) -> None:
+    ramp = np.broadcast_to(np.arange(96, dtype=np.float32) / 4 - 30, (2, 96, 96)).copy()
+    small = ramp.copy()
+    small[:, 40:] = np.nan
+    small[:, :, 40:] = np.nan
+    write_store(tmp_path / "chips", {"train": [made_chip(ramp)] * 4 + [made_chip(small, height_px=40, width_px=40)] * 4})
+    made = config(tmp_path / "chips", tmp_path / "run", "--data.part_px=48", "--batch_size=8")
+    source, _ = open_source(made, encoder_card(made).bands)
+    plan = plan_step(made, source, 2, 0)
+    read = source.decode(source.read(plan.indices, plan.dates, plan.starts, 48)).numpy()
+    assert read.shape == (8, 1, 2, 48, 48)
+    for number, index in enumerate(plan.indices.tolist()):
+        row, column = plan.starts[number]
+        np.testing.assert_array_equal(read[number, 0, 0, 0, :40], ramp[0, row, column : column + 40])
+        half = plan.global_draws.step_px[number] * made.crops.global_px / 2
+        reach = 40 if source.extent_px[index, 0] == 40 else 48
+        assert (plan.global_draws.centre_px[number] + half <= reach + 1e-3).all()
+    views = render_views(power_planes(torch.from_numpy(read)), plan.global_draws, 32, encoder_card(made).bands)
+    assert (views != 0).all(), "no view shows what lies beyond a small chip"
+
+
+def test_probe_should_count_labels_of_one_class_alone(tmp_path: Path) -> None:
+    db = np.full((2, 48, 48), -12.0, np.float32)
+    mixed = np.full((48, 48), 201, np.uint8)  # not water
+    mixed[:20] = 80
+    chips = [made_chip(db, mixed)] * 4 + [made_chip(db, np.full((48, 48), 201, np.uint8))]
+    write_store(tmp_path / "chips", {"train": chips, "validation": [made_chip(db, np.full((48, 48), 10, np.uint8))]})
+    made = config(tmp_path / "chips", tmp_path / "run")
+    _, probe = open_source(made, encoder_card(made).bands)
+    assert probe.bank_labels is not None
+    assert probe.query_labels is not None
+    assert probe.bank_labels.tolist() == [80] * 4
+    assert probe.query_labels.tolist() == [10]
+    assert probe.bank.shape == (4, 2, 32, 32)
 
 
 def test_epoch_should_take_each_chip_once_and_parts_should_make_the_whole(scenes: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from training.chips.store import SPLITS
 from training.config import BandsConfig, refuse
 
 KINDS = ("scenes", "simulated", "sen1floods11", "dfc2020", "m3leo", "ssl4eo", "single_pol", "reference")
-PLACES = ("file", "folder", "source", "block")
+PLACES = ("file", "folder", "source", "block", "table")
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,12 @@ class SourceConfig:
     polygons: Optional[Path] = None
     """Folder of reference polygons (GeoJSON), burned over the labels of their scenes, whose place and split they set."""
 
-    polygons_root: Optional[Path] = None
-    """Folder that the polygons' scene paths start from. Empty: root."""
+    data_root: Optional[Path] = None
+    """Folder that scene paths in the polygons and in the table of places start from. Empty: root."""
 
     place: str = ""
-    """What a place is: file, folder, source (all of it one place) or block (geographic). Empty: block where the scene has a
-    CRS, else file."""
+    """What a place is: file, folder, source (all of it one place), block (geographic), or what training/reference/places.csv
+    says (table). Empty: block where the scene has a CRS, else file."""
 
     places: dict[str, str] = field(default_factory=dict)
     """Places by name: regular expression on the path below root, and the place (`\\1` is its first group)."""
@@ -190,6 +190,8 @@ def _source_problems(source: SourceConfig) -> list[str]:
         problems.append("split csv needs split_csv")
     if source.split == "polygons" and source.polygons is None and source.kind != "reference":
         problems.append("split polygons needs polygons")
+    if source.data_root is not None and not source.root.resolve().is_relative_to(source.data_root.resolve()):
+        problems.append(f"root {source.root} does not lie below data_root {source.data_root}")
     for pattern in (*source.label_replace, *source.places, source.same_ground):
         try:
             re.compile(pattern)

@@ -272,9 +272,9 @@ def _read_index(folder: Path) -> dict[str, ChipIndex]:
 
 
 def same_form(stores: Sequence[ChipStore]) -> Optional[str]:
-    """Why these stores cannot be read together, or None: chip size, spacing and bands must be the same."""
+    """Why these stores cannot be read together, or None: chip size, spacing, bands and encoding must be the same."""
     for store in stores[1:]:
-        for key in ("chip_px", "spacing_m", "bands"):
+        for key in ("chip_px", "spacing_m", "bands", "encoding", "clip_db"):
             first, other = getattr(stores[0].info, key), getattr(store.info, key)
             if first != other:
                 return f"{stores[0].folder} has {key} {first}, {store.folder} has {other}: they must be the same"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from backend.bands import words_of
 from training.chips.config import SourceConfig
+from training.places import place_of
 
 _DAY = re.compile(r"(?<!\d)(20\d\d)[-_]?(\d\d)[-_]?(\d\d)(?!\d)")
 _MONTH = re.compile(r"(?<!\d)(20\d\d)[-_](\d\d)(?!\d)")
@@ -35,6 +36,8 @@ def place_by_name(source: SourceConfig, file: str) -> str:
         match = re.match(pattern, file)
         if match:
             return match.expand(place)
+    if source.place == "table":
+        return place_of((source.root / file).resolve().relative_to((source.data_root or source.root).resolve()).as_posix()).name
     if source.place == "folder":
         return f"{source.name}/{Path(file).parent.as_posix()}"
     if source.place == "source":

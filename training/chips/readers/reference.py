@@ -61,7 +61,7 @@ def polygons_by_scene(source: SourceConfig) -> dict[Path, Reference]:
     """The polygons of each scene of `source.polygons`, by the scene's resolved path; empty where the source has none."""
     if source.polygons is None:
         return {}
-    root = source.polygons_root or source.root
+    root = source.data_root or source.root
     return {
         (root / file).resolve(): item for item in read_references(source.polygons) for file in (item.scene, *item.also_valid_for)
     }
