@@ -65,38 +65,6 @@ class SimulateConfig:
 
 
 @dataclass(frozen=True)
-class DataConfig:
-    """Where chips come from and what is done to them on the way to the network."""
-
-    folder: Path
-    """Folder with labelled scenes, as `simulate` writes them."""
-
-    validation_share: float = 0.08
-    """Share of scenes (whole scenes, never chips of one) that are kept from training."""
-
-    chip_px: int = 256
-    """Side of the chips that scenes are cut into."""
-
-    crop_px: int = 128
-    """Side of the random crops that the network is trained on."""
-
-    classes: tuple[int, ...] = (10, 30, 40, 50, 60, 80)
-    """WorldCover codes to tell apart. Labels with any other code are ignored."""
-
-    gain_db: float = 1.5
-    """Random gain of a crop, uniform between minus and plus this many dB, the same for all bands."""
-
-    band_gain_db: float = 0.5
-    """The same, for each band alone."""
-
-    nodata_chance: float = 0.08
-    """Chance that a strip of a crop is made nodata."""
-
-    flip: bool = True
-    """Mirror crops along rows and columns. Simulated scenes have both look directions, so that this is harmless for them."""
-
-
-@dataclass(frozen=True)
 class BandsConfig:
     """Standardisation, written into the model card. Constants: SSL4EO-S12 and DFC2020 code; clipped wide (towns are bright)."""
 

@@ -13,7 +13,6 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
 from training.simulate import SimulatedScene
-from training.simulate_fields import F32
 
 SPACING_M = 10.0
 BAND_NAMES = ("VV", "VH")
@@ -26,16 +25,6 @@ def scene_path(folder: Path, number: int) -> Path:
 def label_path_of(scene: Path) -> Path:
     """The label that belongs to `scene`."""
     return scene.with_name(scene.name.replace("scene_", "label_", 1))
-
-
-def list_scenes(folder: Path) -> list[Path]:
-    """The scenes of `folder` that have a label, in order. Raises FileNotFoundError where there is none."""
-    scenes = [path for path in sorted(folder.glob("scene_*.tif")) if label_path_of(path).is_file()]
-    if not scenes:
-        raise FileNotFoundError(
-            f"{folder} holds no scene_*.tif with a label_*.tif beside it. Make some with `python -m training.run simulate`."
-        )
-    return scenes
 
 
 def write_scene(scene: SimulatedScene, path: Path, crs: str) -> None:
@@ -97,25 +86,3 @@ def _write(
 
 def _rgba(colour: str) -> tuple[int, int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16), 255
-
-
-def read_scene(path: Path) -> tuple[F32, npt.NDArray[np.uint8]]:
-    """Values float32 [2, H, W] in dB (VV, VH; NaN nodata) and label uint8 [H, W] of a scene in `write_scene`'s form.
-
-    Raises ValueError where bands or sizes are not as written there.
-    """
-    with rasterio.open(path) as file:
-        if file.descriptions != BAND_NAMES:
-            raise ValueError(f"{path.name} has bands {file.descriptions}, not {BAND_NAMES}.")
-        values = file.read().astype(np.float32)
-    with rasterio.open(label_path_of(path)) as file:
-        label = file.read(1)
-    if label.shape != values.shape[1:]:
-        raise ValueError(f"The label of {path.name} is {label.shape}, the scene {values.shape[1:]}.")
-    return values, label
-
-
-def is_simulated(scene: Path) -> bool:
-    """Whether the file says so in its tags."""
-    with rasterio.open(scene) as file:
-        return bool(file.tags().get("SIMULATED") == "yes")
