@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 from torch import Tensor
 
 from backend.model import SardineModel
@@ -86,11 +87,12 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], ModelCard |
     if path.suffix not in SUFFIXES:
         raise ValueError(f"{path} is no run folder, and no file of weights ({', '.join(SUFFIXES)}).")
     if path.suffix == ".safetensors" and CARD_KEY.encode() in path.read_bytes()[: 2**20]:
-        model, card = load_model(path)
+        _, card = load_model(path)  # checked whole
         told = {key: card.training.get(key) for key in ("method", "crops_seen", "simulated_only", "data")}
         simulated = card.training.get("simulated_only") is True
         before = {"kind": "model file", "weights_sha256": card.weights_sha256, **told}
-        weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        # As they lie in the file: the loaded model's positions are those of its window already.
+        weights = {name: tensor.float() for name, tensor in safetensors.torch.load_file(path).items()}
         return (
             *_split(weights),
             card,
