@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
 import platform
 import subprocess
 import time
@@ -87,9 +88,15 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
-    """The folder's checkpoint. Only tensors and plain values are unpickled (`weights_only`). Raises FileNotFoundError."""
+    """The folder's checkpoint. Only tensors and plain values are unpickled (`weights_only`).
+
+    Raises FileNotFoundError, and ValueError for a file that is cut short, carries code, or is no checkpoint.
+    """
     path = folder / CHECKPOINT
     if not path.is_file():
-        raise FileNotFoundError(f"{folder} holds no {CHECKPOINT}. Run `python -m training.run finetune` first.")
-    data = torch.load(path, map_location="cpu", weights_only=True)
-    return Checkpoint(**{**data, "report": json.loads(data["report"])})
+        raise FileNotFoundError(f"{folder} holds no {CHECKPOINT}. Run `python -m training.run finetune` or `pretrain` first.")
+    try:
+        data = torch.load(path, map_location="cpu", weights_only=True)
+        return Checkpoint(**{**data, "report": json.loads(data["report"])})
+    except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read, it is cut short or no checkpoint ({str(error).splitlines()[0]:.120})") from error

@@ -17,6 +17,8 @@ from training.checkpoint import Checkpoint, load_checkpoint
 from training.config import ExportConfig
 
 COMPARED_WINDOWS = 4
+NAMES = ("only_sources", "hold_out_places")
+"""Settings that hold names, which may have a slash, and no paths."""
 
 
 def export(config: ExportConfig) -> ModelCard:
@@ -31,7 +33,7 @@ def export(config: ExportConfig) -> ModelCard:
     try:
         model.load_state_dict(checkpoint.weights)
     except RuntimeError as error:
-        raise ValueError(f"The checkpoint in {config.run} does not hold the weights of its card: {error}") from error
+        raise ValueError(f"The checkpoint in {config.run} does not hold the weights of its card: {error!s:.300}") from error
     if config.dtype != "float32":
         difference = rounding_difference(model, card, config.dtype)
         card = dataclasses.replace(card, training={**card.training, "rounding": {"dtype": config.dtype, **difference}})
@@ -112,6 +114,8 @@ def _measured(measures: tuple[Path, ...]) -> list[Metric]:
     for path in measures:
         try:
             entries = json.loads(path.read_text())
+            if not isinstance(entries, list):
+                raise TypeError("no list")
             found += [Metric(**{key: entry[key] for key in ("name", "value", "measured_on")}) for entry in entries]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} holds no figures as `measure` writes them ({error!r:.80})") from error
@@ -148,8 +152,7 @@ def _provenance(draft: ModelCard, checkpoint: Checkpoint) -> dict[str, Any]:
 def _without_folders(settings: Any) -> Any:
     """Settings with paths cut down to their last part."""
     if isinstance(settings, dict):
-        return {key: _without_folders(value) for key, value in settings.items()}
+        return {key: value if key in NAMES else _without_folders(value) for key, value in settings.items()}
     if isinstance(settings, list):
         return [_without_folders(value) for value in settings]
-    # Of the settings only paths hold a slash.
     return Path(settings).name if isinstance(settings, str) and ("/" in settings or "\\" in settings) else settings

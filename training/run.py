@@ -50,7 +50,8 @@ def _export(config: ExportConfig) -> None:
     from training.export import export
 
     card = export(config)
-    print(f"{config.out}: {config.out.stat().st_size / 1e6:.1f} MB, weights {card.weights_sha256[:12]}")
+    rounding = "".join(f", {key.replace('_', ' ')} {value}" for key, value in card.training.get("rounding", {}).items())
+    print(f"{config.out}: {config.out.stat().st_size / 1e6:.1f} MB, weights {card.weights_sha256[:12]}{rounding}")
 
 
 def _evaluate(config: EvaluateConfig) -> None:
