@@ -7,13 +7,16 @@ import dataclasses
 import time
 from typing import Any
 
+import rasterio
 import torch
+from rasterio.crs import CRS
 
 from .device import choose_device, choose_precision, default_batch_size, describe_devices
 from .forward import BatchRunner
 from .model import build_model
 from .model_card import BandSpec, ClassSpec, DecoderSpec, EncoderSpec, ModelCard
 from .model_file import load_model
+from .protocol import PROTOCOL_VERSION
 from .versions import versions
 
 TIMED_FORWARDS = 3
@@ -34,14 +37,19 @@ REFERENCE_CARD = ModelCard(
 
 
 def examine() -> dict[str, Any]:
-    """Versions, devices, and the rate of the reference network on the device and precision that `auto` takes."""
+    """Versions, devices, and the rate of the reference network on the device and precision that `auto` takes.
+
+    Raises what rasterio raises where its PROJ database is not its own, the commonest fault of an environment beside QGIS.
+    """
+    CRS.from_epsg(32633).to_wkt()
     device = choose_device("auto")
     precision = choose_precision("auto", device)
     torch.manual_seed(0)
     model = build_model(REFERENCE_CARD).eval().to(memory_format=torch.channels_last)
     seconds = _time_forward(model, REFERENCE_CARD, device, precision)
     return {
-        "versions": versions(),
+        "protocol": PROTOCOL_VERSION,
+        "versions": {**versions(), "gdal": rasterio.__gdal_version__},
         "devices": [dataclasses.asdict(info) for info in describe_devices()],
         "chosen_device": str(device),
         "chosen_precision": precision,

@@ -82,17 +82,16 @@ def child_environment(environ: Mapping[str, str], plugin_root: Path, qgis_folder
     `qgis_folders` are the folders that QGIS is installed in: entries under them leave the search paths of the loader, and
     certificate bundles under them are dropped.
     """
-    own = [os.path.normcase(os.path.normpath(folder)) for folder in qgis_folders if folder]
-    own = [folder for folder in own if folder not in SYSTEM_FOLDERS]
+    own = list(qgis_folders)
     result: dict[str, str] = {}
     for name, value in environ.items():
         upper = name.upper()
         if upper.startswith(STRIPPED_PREFIXES):
             continue
-        if upper in CA_BUNDLE_VARIABLES and _under(value, own):
+        if upper in CA_BUNDLE_VARIABLES and is_under(value, own):
             continue
         if upper in SEARCH_PATH_VARIABLES:
-            value = os.pathsep.join(entry for entry in value.split(os.pathsep) if entry and not _under(entry, own))
+            value = os.pathsep.join(entry for entry in value.split(os.pathsep) if entry and not is_under(entry, own))
             if not value:
                 continue
         result[name] = value
@@ -102,8 +101,11 @@ def child_environment(environ: Mapping[str, str], plugin_root: Path, qgis_folder
     return result
 
 
-def _under(path: str, folders: list[str]) -> bool:
+def is_under(path: str, folders: Iterable[str]) -> bool:
+    """Whether `path` is one of QGIS's `folders` or lies in one, by the letters; system folders are not QGIS's own."""
     path = os.path.normcase(os.path.normpath(path))
+    folders = [os.path.normcase(os.path.normpath(folder)) for folder in folders if folder]
+    folders = [folder for folder in folders if folder not in SYSTEM_FOLDERS]
     return any(path == folder or path.startswith(folder + os.sep) for folder in folders)
 
 

@@ -7,11 +7,12 @@ import time
 from dataclasses import dataclass
 from typing import Protocol, get_args
 
-from qgis.PyQt.QtCore import QIODevice, QProcess, QProcessEnvironment, QThread
+from qgis.PyQt.QtCore import QIODevice, QProcess, QThread
 
 from ..backend.protocol import Cancel, ErrorCode, FromChild, Hello, JobFailure, Request, Result, SardineError, ToChild, encode
 from .backend_environment import BackendCommand
 from .message_stream import Excerpt, MessageStream
+from .short_process import process_environment
 
 REQUIRED_PACKAGES = ("torch", "timm", "rasterio", "numpy", "safetensors")
 """What `hello` must name a version of. It says so without importing them, so a wrong interpreter shows at once."""
@@ -84,10 +85,7 @@ class BackendRun:
 
     def _start(self) -> QProcess:
         process = QProcess()
-        environment = QProcessEnvironment()
-        for name, value in self._command.environment.items():
-            environment.insert(name, value)
-        process.setProcessEnvironment(environment)
+        process.setProcessEnvironment(process_environment(self._command))
         process.setProcessChannelMode(QProcess.ProcessChannelMode.SeparateChannels)
         process.start(self._command.program, list(self._command.arguments), QIODevice.OpenModeFlag.ReadWrite)
         if not process.waitForStarted(int(self._patience.start_s * 1000)):

@@ -19,6 +19,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from . import panel_memory
+from .environment_setup import EnvironmentSetup
 from .panel_advanced import AdvancedOptions
 from .panel_area import AreaChooser
 from .panel_bands import BandTable
@@ -40,11 +41,13 @@ if typing.TYPE_CHECKING:
 class SardineDock(QgsDockWidget):
     """Everything for one run from a loaded scene. Closing it, or the project, ends the runs."""
 
-    def __init__(self, iface: QgisInterface, choose_python: typing.Callable[[], None]) -> None:
+    def __init__(self, iface: QgisInterface, open_setup: typing.Callable[[], None], setup: EnvironmentSetup) -> None:
         super().__init__(tr("SARdine"), iface.mainWindow())
         self.setObjectName("sardine_dock")
         self._iface = iface
-        self.python = PythonBanner(choose_python, self)
+        self._open_setup = open_setup
+        self._setup = setup
+        self.python = PythonBanner(open_setup, setup, self)
         self.queue = RunQueue()
         self.scene = QgsMapLayerComboBox(self)
         self.scene.setObjectName("scene")
@@ -76,8 +79,6 @@ class SardineDock(QgsDockWidget):
 
     def problem(self) -> str:
         """Why no run can be started, as one sentence; empty where one can."""
-        if self.python.update_problem():
-            return tr("No Python is set for the backend: choose one above.")
         if self.model.card is None:
             return self.model.problem
         if self.scene.currentLayer() is None:
@@ -95,8 +96,11 @@ class SardineDock(QgsDockWidget):
         }
 
     def start_run(self) -> None:
-        """Starts a run with the choices, or lets it wait for those before it."""
-        self._check()
+        """Starts a run with the choices, or lets it wait for those before it; opens the set-up where there is no backend yet."""
+        self.look_for_backend()
+        if self.python.update_problem():
+            self._open_setup()
+            return
         if self.problem() or self.model.card is None:
             return
         panel_memory.keep(self.model, self.outputs, self.advanced)
@@ -109,7 +113,10 @@ class SardineDock(QgsDockWidget):
 
     def start_check(self) -> None:
         """Asks the backend what it takes the scene for, without mapping it."""
-        problem = self.python.update_problem() or self.model.problem or self.bands.problem()
+        if self.python.update_problem():
+            self._open_setup()
+            return
+        problem = self.model.problem or self.bands.problem()
         if problem or self.scene.currentLayer() is None:
             self._check()
             return
@@ -162,7 +169,7 @@ class SardineDock(QgsDockWidget):
 
     def _connect(self) -> None:
         self.scene.layerChanged.connect(self._scene_changed)
-        self.python.changed.connect(self._check)
+        self._setup.ended.connect(self.look_for_backend)
         self.model.changed.connect(self._model_changed)
         for part in (self.bands, self.area, self.outputs):
             part.changed.connect(self._check)
@@ -179,6 +186,7 @@ class SardineDock(QgsDockWidget):
         QgsProject.instance().layersAdded.connect(self._layers_added)
 
     def _disconnect(self) -> None:
+        self._setup.ended.disconnect(self.look_for_backend)
         self.queue.ended.disconnect(self._ended)
         self._iface.currentLayerChanged.disconnect(self._current_layer_changed)
         QgsProject.instance().cleared.disconnect(self.queue.cancel_all)
@@ -209,7 +217,12 @@ class SardineDock(QgsDockWidget):
         self.outputs.set_card(card)
         self._check()
 
+    def look_for_backend(self) -> None:
+        """Shows whether the backend is there now, and what else is missing."""
+        self._check()
+
     def _check(self) -> None:
+        self.python.update_problem()
         self.run_bar.set_problem(self.problem())
 
     def _started(self, run: Run) -> None:

@@ -160,10 +160,10 @@ def package_name(requirement: str) -> str:
     >>> package_name("Torch_Vision[x]>=2 ; python_version > '3'")
     'torch-vision'
     """
-    name = requirement
+    name = requirement.strip()
     for sign in "[<>=!~; @":
         name = name.split(sign)[0]
-    return name.strip().lower().replace("_", "-").replace(".", "-")
+    return name.lower().replace("_", "-").replace(".", "-")
 
 
 def hosts(build: Build, wheels: Path | None) -> str:

@@ -132,7 +132,41 @@ def look(path: Path) -> Environment:
 def others(folder: Path, current: Path) -> list[Environment]:
     """Environments that earlier or later versions of the plugin made."""
     found = sorted(folder.glob(f"{PREFIX}*")) if folder.is_dir() else []
-    return [look(path) for path in found if path.is_dir() and path != current]
+    return [look(path) for path in found if path.is_dir() and not path.suffix and path != current]
+
+
+def work_folder(path: Path) -> Path:
+    """Where a set-up of the environment at `path` keeps what the environment does not need later."""
+    return path.with_name(f"{path.name}.setup")
+
+
+def previous(path: Path) -> Path:
+    """Where the environment at `path` waits while another is made in its place."""
+    return path.with_name(f"{path.name}.previous")
+
+
+def bring_back_previous(path: Path) -> None:
+    """Undoes a replacement that did not come to its end, be it that QGIS died in the middle. Raises OSError."""
+    kept = previous(path)
+    if kept.is_dir():
+        if look(path).state is State.READY:
+            put_aside(kept)
+        else:
+            put_aside(path)
+            kept.rename(path)
+
+
+def site_packages(path: Path) -> Path:
+    """Where the packages of the environment at `path` are; the folder may not be there yet."""
+    return next(path.glob("lib/python3.*/site-packages"), path / "Lib" / "site-packages")
+
+
+def distributions(path: Path) -> list[str]:
+    """Names of what lies in its site-packages folder."""
+    try:
+        return [found.name for found in site_packages(path).iterdir()]
+    except OSError:
+        return []
 
 
 def write_stamp(path: Path, stamp: Stamp) -> None:

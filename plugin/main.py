@@ -8,12 +8,14 @@ import typing
 from qgis.core import QgsApplication, QgsRasterLayer
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
-from qgis.PyQt.QtWidgets import QAction, QFileDialog
+from qgis.PyQt.QtWidgets import QAction, QWidget
 
-from . import settings
 from .dock import SardineDock
+from .environment_setup import EnvironmentSetup
 from .locations import ICONS
+from .options_page import SardineOptionsFactory
 from .processing.provider import SardineProvider
+from .setup_dialog import SetupDialog
 from .translation import tr
 
 if typing.TYPE_CHECKING:
@@ -29,7 +31,10 @@ class SardinePlugin:
         self._iface = iface
         self._provider: SardineProvider | None = None
         self._actions: list[QAction] = []
+        self._options: SardineOptionsFactory | None = None
         self.dock: SardineDock | None = None
+        self.setup: EnvironmentSetup | None = None
+        self.setup_dialog: SetupDialog | None = None
 
     def initProcessing(self) -> None:
         """Adds the provider, once."""
@@ -38,7 +43,7 @@ class SardinePlugin:
             QgsApplication.processingRegistry().addProvider(self._provider)
 
     def initGui(self) -> None:
-        """Adds provider, toolbar button and menu. The panel itself is made when it is first asked for."""
+        """Adds provider, button, menu and the page in QGIS's options. The panel itself is made when it is first asked for."""
         self.initProcessing()
         if self._iface is None:
             return
@@ -49,21 +54,33 @@ class SardinePlugin:
         dialog = QAction(tr("Land cover from Sentinel-1…"), window)
         dialog.setObjectName("sardine_landcover")
         dialog.triggered.connect(self.open_dialog)
-        choose = QAction(tr("Choose the backend's Python…"), window)
-        choose.setObjectName("sardine_choose_python")
-        choose.triggered.connect(self.choose_python)
+        setup = QAction(tr("Set up the backend…"), window)
+        setup.setObjectName("sardine_setup")
+        setup.triggered.connect(self.open_setup)
         self._iface.addToolBarIcon(panel)
-        self._actions = [panel, dialog, choose]
+        self._actions = [panel, dialog, setup]
+        self.setup = EnvironmentSetup()
+        self._options = SardineOptionsFactory(self.open_setup)
+        self._iface.registerOptionsWidgetFactory(self._options)
         for action in self._actions:
             self._iface.addPluginToRasterMenu("SARdine", action)
 
     def unload(self) -> None:
-        """Takes back all that `initProcessing` and `initGui` added; waits for a backend that runs to end."""
+        """Takes back all that `initProcessing` and `initGui` added; ends a backend that runs and a set-up, and waits for it."""
+        if self._options is not None and self._iface is not None:
+            self._iface.unregisterOptionsWidgetFactory(self._options)
+            self._options = None
         if self.dock is not None and self._iface is not None:
             self.dock.release()
             self._iface.removeDockWidget(self.dock)
             self.dock.deleteLater()
             self.dock = None
+        if self.setup_dialog is not None:
+            self.setup_dialog.close()
+        if self.setup is not None:
+            self.setup.shut_down()
+            self.setup.deleteLater()
+            self.setup = None
         if self._iface is not None:
             for action in self._actions:
                 self._iface.removePluginRasterMenu("SARdine", action)
@@ -76,10 +93,10 @@ class SardinePlugin:
 
     def open_panel(self) -> None:
         """Shows the panel, with the active layer as scene where that is a raster."""
-        if self._iface is None:
+        if self._iface is None or self.setup is None:
             return
         if self.dock is None:
-            self.dock = SardineDock(self._iface, self.choose_python)
+            self.dock = SardineDock(self._iface, self.open_setup, self.setup)
             self._iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.dock)
         else:
             self.dock.take_up(self._iface.activeLayer())
@@ -94,10 +111,22 @@ class SardinePlugin:
         parameters = {"INPUT": layer.id()} if isinstance(layer, QgsRasterLayer) else {}
         processing.execAlgorithmDialog(ALGORITHM, parameters)
 
-    def choose_python(self) -> None:
-        """Asks for the interpreter that runs the backend."""
-        window = self._iface.mainWindow() if self._iface is not None else None
-        title = tr("Python with torch, timm and rasterio")
-        path, _ = QFileDialog.getOpenFileName(window, title, settings.chosen_python())
-        if path:
-            settings.choose_python(path)
+    def open_setup(self, _checked: bool = False, parent: QWidget | None = None) -> None:
+        """Opens the dialog that sets up the backend, over `parent` or QGIS's window; QGIS can be used meanwhile."""
+        if self._iface is None or self.setup is None:
+            return
+        if self.setup_dialog is not None:
+            self.setup_dialog.close()
+        dialog = self.setup_dialog = SetupDialog(self.setup, parent or self._iface.mainWindow())
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.finished.connect(self._setup_closed)
+        dialog.changed.connect(self._backend_changed)
+        dialog.show()
+
+    def _setup_closed(self) -> None:
+        self.setup_dialog = None
+        self._backend_changed()
+
+    def _backend_changed(self) -> None:
+        if self.dock is not None:
+            self.dock.look_for_backend()

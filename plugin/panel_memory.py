@@ -50,6 +50,11 @@ def recall(model: ModelChooser, outputs: OutputChooser, advanced: AdvancedOption
         advanced.device.setCurrentText(value("device"))
 
 
+def forget() -> None:
+    """Forgets all choices; a panel that is there keeps them until it is made again."""
+    QgsSettings().remove(PREFIX.rstrip("/"))
+
+
 def _select(combo: QComboBox, data: str) -> None:
     place = combo.findData(data)
     if place >= 0:

@@ -1,38 +1,43 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The part of the panel that is there only as long as no Python is found for the backend."""
+"""The part of the panel that is there as long as the backend is not set up, or is being set up."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from qgis.PyQt.QtCore import Qt, pyqtSignal
-from qgis.PyQt.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qgis.PyQt.QtCore import Qt
+from qgis.PyQt.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from ..backend.protocol import SardineError
+from .environment_setup import EnvironmentSetup
 from .interpreter import backend_python
 from .translation import tr
 
 
 class PythonBanner(QFrame):
-    """Says what is missing, with a button that asks for the interpreter by `choose`."""
+    """Says what is missing, with a button that opens the set-up dialog by `open_setup`; shows how far `setup` has come."""
 
-    changed = pyqtSignal()
-
-    def __init__(self, choose: Callable[[], None], parent: QWidget | None = None) -> None:
+    def __init__(self, open_setup: Callable[[], None], setup: EnvironmentSetup, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._choose = choose
+        self._setup = setup
         self.setFrameShape(QFrame.Shape.StyledPanel)
-        self._text = QLabel(self)
-        self._text.setWordWrap(True)
-        self._text.setTextFormat(Qt.TextFormat.PlainText)
-        button = QPushButton(tr("Choose the backend's Python…"), self)
-        button.clicked.connect(self._ask)
+        self.text = QLabel(self)
+        self.text.setObjectName("backend_problem")
+        self.text.setWordWrap(True)
+        self.text.setTextFormat(Qt.TextFormat.PlainText)
+        self.bar = QProgressBar(self)
+        self.bar.setObjectName("backend_progress")
+        self.button = QPushButton(self)
+        self.button.setObjectName("set_up_backend")
+        self.button.clicked.connect(open_setup)
         line = QHBoxLayout()
-        line.addWidget(button)
+        line.addWidget(self.button)
         line.addStretch(1)
         layout = QVBoxLayout(self)
-        layout.addWidget(self._text)
+        layout.addWidget(self.text)
+        layout.addWidget(self.bar)
         layout.addLayout(line)
+        setup.changed.connect(self._show_progress)
 
     def update_problem(self) -> str:
         """Looks for the interpreter again; the sentence on why there is none, or an empty text."""
@@ -40,11 +45,19 @@ class PythonBanner(QFrame):
         try:
             backend_python()
         except SardineError as error:
-            problem = str(error)
-        self._text.setText(problem)
-        self.setVisible(bool(problem))
+            problem = error.found
+        running = self._setup.is_running
+        if running:
+            self._show_progress()
+        else:
+            self.text.setText(problem)
+        self.bar.setVisible(running)
+        self.button.setText(tr("Show the set-up…") if running else tr("Set up the backend…"))
+        self.setVisible(bool(problem) or running)
         return problem
 
-    def _ask(self) -> None:
-        self._choose()
-        self.changed.emit()
+    def _show_progress(self) -> None:
+        if not self._setup.is_running:
+            return
+        self.text.setText(tr("The backend is being set up. {stage}").format(stage=self._setup.text))
+        self.bar.setValue(self._setup.percent)

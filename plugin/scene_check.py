@@ -8,12 +8,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from qgis.PyQt.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, pyqtSignal
+from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from ..backend.protocol import ErrorCode, JobFailure, SardineError, decode
 from .error_text import describe
 from .interpreter import backend_command
 from .message_stream import Excerpt
+from .short_process import ShortProcess
 from .translation import tr
 
 LONGEST_MS = 180_000
@@ -27,14 +28,12 @@ class SceneCheck(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._process: QProcess | None = None
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._overdue)
+        self._child = ShortProcess(LONGEST_MS, self)
+        self._child.ended.connect(self._ended)
 
     @property
     def is_running(self) -> bool:
-        return self._process is not None
+        return self._child.is_running
 
     def start(self, arguments: list[str]) -> None:
         """Begins a check with `arguments` of the command line; one that runs is ended first, without a word."""
@@ -44,45 +43,16 @@ class SceneCheck(QObject):
         except SardineError as error:
             self.ended.emit({}, describe(error))
             return
-        command = dataclasses.replace(command, arguments=("-P", "-m", "backend", "inspect", "--json", *arguments))
-        environment = QProcessEnvironment()
-        for name, value in command.environment.items():
-            environment.insert(name, value)
-        process = self._process = QProcess(self)
-        process.setProcessEnvironment(environment)
-        process.finished.connect(self._finished)
-        process.errorOccurred.connect(self._failed)
-        process.start(command.program, list(command.arguments))
-        self._timer.start(LONGEST_MS)
+        self._child.start(dataclasses.replace(command, arguments=("-P", "-m", "backend", "inspect", "--json", *arguments)))
 
     def stop(self) -> None:
         """Ends a check that runs; nothing is emitted."""
-        self._timer.stop()
-        process, self._process = self._process, None
-        if process is None:
+        self._child.stop()
+
+    def _ended(self, out: bytes, err: bytes, problem: str) -> None:
+        if problem:
+            self.ended.emit({}, tr("The check gave no answer. {problem}").format(problem=problem))
             return
-        process.finished.disconnect(self._finished)
-        process.errorOccurred.disconnect(self._failed)
-        if process.state() != QProcess.ProcessState.NotRunning:
-            process.kill()  # it writes nothing that could be left half done
-            process.waitForFinished(3000)
-        process.deleteLater()
-
-    def _overdue(self) -> None:
-        self.stop()
-        self.ended.emit({}, tr("The check was ended after {seconds} s.").format(seconds=LONGEST_MS // 1000))
-
-    def _failed(self, error: QProcess.ProcessError) -> None:
-        if error == QProcess.ProcessError.FailedToStart and self._process is not None:
-            text = tr("The check could not be started: {reason}.").format(reason=self._process.errorString())
-            self.stop()
-            self.ended.emit({}, text)
-
-    def _finished(self) -> None:
-        if self._process is None:
-            return
-        out, err = bytes(self._process.readAllStandardOutput()), bytes(self._process.readAllStandardError())
-        self.stop()
         self.ended.emit(*_understood(out, err))
 
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NAME = "sardine"
 """The folder that QGIS installs into, and the plugin's id."""
 
-SHIPPED = ("__init__.py", "metadata.txt", "LICENSE", "CHANGELOG.md", "backend", "plugin", "resources")
+SHIPPED = ("__init__.py", "metadata.txt", "LICENSE", "CHANGELOG.md", "backend", "plugin", "resources", "requirements/backend.txt")
 """Not the README: its pictures and commands are those of a clone, and the plugin brings help of its own."""
 
 SOURCES_ONLY = (".ts",)

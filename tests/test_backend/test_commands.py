@@ -15,7 +15,7 @@ from backend.__main__ import main
 from backend.model import build_model
 from backend.model_file import save_model
 from backend.predict import check_outputs
-from backend.protocol import JobRequest, OutputPaths, SardineError
+from backend.protocol import PROTOCOL_VERSION, JobRequest, OutputPaths, SardineError
 from tests.test_backend.cards import encoder_only_card, small_card
 from tests.test_backend.test_bad_input import radar, write_tif
 
@@ -183,6 +183,8 @@ def test_doctor_should_time_a_forward(capsys):
     assert main(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["versions"]["torch"] == torch.__version__.split("+")[0]
+    assert found["protocol"] == PROTOCOL_VERSION
+    assert found["versions"]["gdal"] == rasterio.__gdal_version__
     assert found["devices"][-1]["name"] == "cpu"
     assert found["megapixels_per_s"] == pytest.approx(0.050176 / found["seconds_per_window"])
 

@@ -4,14 +4,20 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from qgis.core import QgsProcessingContext, QgsProcessingFeedback, QgsProject, QgsSettings
+from sardine.plugin.base_python import PythonFacts, ask_command, read_facts
+from sardine.plugin.environment_builds import build_of
+from sardine.plugin.environment_folder import environment_path, read_requirements
+from sardine.plugin.environment_plan import SetupPlan
 from sardine.plugin.main import SardinePlugin
 
 from tests.test_plugin.material import radar_db, write_header_only_model, write_interpreter, write_model, write_raster
+from tests.test_plugin.wheels import write_backend_wheels
 
 
 @pytest.fixture(autouse=True)
@@ -130,3 +136,27 @@ def encoder(tmp_path_factory: pytest.TempPathFactory, backend_python: str, root:
     """An encoder without classes, as a pre-training leaves it."""
     path = tmp_path_factory.mktemp("model") / "encoder.safetensors"
     return write_model(path, backend_python, root, name="test encoder", classes=[], decoder=None)
+
+
+@pytest.fixture(scope="session")
+def base_facts(backend_python: str) -> PythonFacts:
+    """The backend's own interpreter as a base of environments."""
+    command = ask_command(backend_python, os.environ, [])
+    done = subprocess.run([command.program, *command.arguments], env=dict(command.environment), capture_output=True, check=True)
+    found = read_facts(backend_python, done.stdout)
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="session")
+def backend_wheels(tmp_path_factory: pytest.TempPathFactory, backend_python: str) -> Path:
+    """A folder of wheels that bring the backend's packages of this machine."""
+    return write_backend_wheels(tmp_path_factory.mktemp("Räder, links & rechts"), backend_python)
+
+
+@pytest.fixture
+def plan(base_facts: PythonFacts, backend_wheels: Path, environments_home: Path, root: Path) -> SetupPlan:
+    """A set-up of the plugin's requirements without internet, in a folder that is not there yet."""
+    requirements = read_requirements(root)
+    path = environment_path(environments_home, requirements)
+    return SetupPlan(path, base_facts, build_of("cpu"), tuple(requirements), backend_wheels)

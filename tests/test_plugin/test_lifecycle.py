@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import pytest
 import sardine
 from qgis.core import QgsApplication, QgsSettings
-from qgis.gui import QgisInterface
+from qgis.gui import QgisInterface, QgsOptionsWidgetFactory
 from qgis.PyQt.QtWidgets import QAction
 from sardine.plugin import settings
 
@@ -29,15 +30,22 @@ def test_plugin_should_load_and_unload_twice_without_a_window(qgis_processing: N
         assert "sardine" not in provider_ids()
 
 
-def test_plugin_should_undo_all_that_it_added_to_the_window(qgis_processing: None, qgis_iface: QgisInterface) -> None:
+def test_plugin_should_undo_all_that_it_added_to_the_window(
+    qgis_processing: None, qgis_iface: QgisInterface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factories: list[QgsOptionsWidgetFactory] = []
+    monkeypatch.setattr(qgis_iface, "registerOptionsWidgetFactory", factories.append, raising=False)
+    monkeypatch.setattr(qgis_iface, "unregisterOptionsWidgetFactory", factories.remove, raising=False)
     for _ in range(2):
         plugin = sardine.classFactory(qgis_iface)
         plugin.initGui()
-        assert sorted(plugin_actions(qgis_iface)) == ["sardine_choose_python", "sardine_landcover", "sardine_panel"]
+        assert sorted(plugin_actions(qgis_iface)) == ["sardine_landcover", "sardine_panel", "sardine_setup"]
+        assert len(factories) == 1
         assert provider_ids().count("sardine") == 1
         plugin.unload()
         QgsApplication.sendPostedEvents(None, 52)  # QEvent::DeferredDelete
         assert plugin_actions(qgis_iface) == []
+        assert factories == []
         assert "sardine" not in provider_ids()
 
 

@@ -154,11 +154,26 @@ def test_panel_should_explain_an_unsuitable_model(dock: SardineDock, tmp_path: P
     assert not dock.outputs.boxes["LANDCOVER"].isEnabled()
 
 
-def test_panel_should_say_that_no_python_is_set(dock: SardineDock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_and_check_without_a_backend_should_open_its_setup(
+    dock: SardineDock, gui: SardinePlugin, monkeypatch, tmp_path
+) -> None:
     monkeypatch.setenv("SARDINE_PYTHON", "/nowhere/python")
     dock.take_up(None)
-    assert dock.problem().startswith("No Python is set for the backend")
     assert not dock.python.isHidden()
+    assert (
+        dock.python.text.text()
+        == "The Python interpreter /nowhere/python, named in SARDINE_PYTHON, does not exist or cannot be run."
+    )
+    for button in (dock.run_bar.run, dock.check.button, dock.python.button):
+        button.click()
+        assert gui.setup_dialog.isVisible()
+        assert gui.setup_dialog.headline.text() == "The backend is not set up"
+        gui.setup_dialog.leave.click()
+        assert gui.setup_dialog is None
+    assert dock.queue.current is None
+    monkeypatch.setenv("SARDINE_PYTHON", str(write_interpreter(tmp_path / "python", "done")))
+    dock.look_for_backend()
+    assert dock.python.isHidden()
 
 
 def test_run_should_ask_the_backend_for_what_is_chosen(dock, qtbot, python, scene, header_model, tmp_path) -> None:
@@ -315,7 +330,7 @@ def test_panel_should_remember_its_choices(dock: SardineDock, gui: SardinePlugin
     dock.advanced.overlap.setValue(0.5)
     dock.advanced.device.setCurrentText("cuda:1")
     finish(dock, qtbot)
-    again = SardineDock(gui._iface, gui.choose_python)
+    again = SardineDock(gui._iface, gui.open_setup, gui.setup)
     try:
         assert again.model.path() == str(header_model)
         assert again.outputs.chosen() == ["LANDCOVER", "CONFIDENCE", "PROBABILITIES"]
