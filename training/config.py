@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Optional
 
 from training.simulate_layout import LANDSCAPES
 from training.simulate_radar import RadarSettings
@@ -121,4 +122,31 @@ class ExportConfig:
             problems.append("out must end in .safetensors")
         if self.dtype not in ("float16", "bfloat16", "float32"):
             problems.append("dtype must be float16, bfloat16 or float32")
+        refuse(problems)
+
+
+@dataclass(frozen=True)
+class InspectConfig:
+    """What a chip store, a run folder, a checkpoint or a saved state is: figures, class shares, places."""
+
+    path: Path
+    """The folder or file."""
+
+    picture: Optional[Path] = None
+    """PNG to write of a store's chips with their labels."""
+
+    split: str = "train"
+    """Split that the picture is of."""
+
+    chips: int = 40
+    """Chips in the picture at most; the sources take turns."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.split not in ("train", "validation", "test"):
+            problems.append("split must be train, validation or test")
+        if self.chips < 1:
+            problems.append("chips must be at least 1")
+        if self.picture is not None and self.picture.suffix.lower() != ".png":
+            problems.append("picture must end in .png")
         refuse(problems)

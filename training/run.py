@@ -14,7 +14,7 @@ from jsonargparse import ArgumentParser, set_parsing_settings
 
 from backend.protocol import SardineError
 from training.chips.config import ChipsConfig
-from training.config import ConfigError, ExportConfig, SimulateConfig
+from training.config import ConfigError, ExportConfig, InspectConfig, SimulateConfig
 from training.evaluate.config import EvaluateConfig
 from training.finetune_config import FinetuneConfig
 from training.pretrain_config import PretrainConfig
@@ -60,6 +60,12 @@ def _evaluate(config: EvaluateConfig) -> None:
     evaluate(config)
 
 
+def _inspect(config: InspectConfig) -> None:
+    from training.inspect import inspect
+
+    inspect(config)
+
+
 COMMANDS: dict[str, tuple[type[Any], Callable[[Any], None]]] = {
     "simulate": (SimulateConfig, _simulate),
     "chips": (ChipsConfig, _chips),
@@ -67,6 +73,7 @@ COMMANDS: dict[str, tuple[type[Any], Callable[[Any], None]]] = {
     "finetune": (FinetuneConfig, _finetune),
     "export": (ExportConfig, _export),
     "evaluate": (EvaluateConfig, _evaluate),
+    "inspect": (InspectConfig, _inspect),
 }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from backend.grid import PixelWindow
 from backend.protocol import SardineError
@@ -17,9 +18,14 @@ from training.chips.legends import Legend, LegendError
 from training.chips.plan import PlannedChip, PlannedScene, open_item
 from training.chips.scene_items import Refusal
 from training.chips.writer import StoreWriter
+from training.simulate_fields import F32
 
 LOOK = {"ascending": "east", "descending": "west"}
 """Sentinel-1 looks to the right of its path: east on its way north, west on its way south."""
+
+
+LEAST_WHITE_PX = 256
+"""A town saturates in single pixels and small groups; this many together in all bands are a filling."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,8 @@ def _cut_chip(
     side = config.chip_px
     window = PixelWindow(chip.row, chip.column, side, side)
     db = scene.read(window)  # nodata beyond the scene
+    if scene.unit_report.unit == "scaled":
+        blank_white(db)
     there = np.isfinite(db)  # [bands, S, S]
     valid = there.any(axis=0)
     if valid.sum() < config.min_valid_share * chip.height * chip.width:
@@ -100,3 +108,17 @@ def _cut_chip(
     }
     writer.append(split_of[chip.place], db, label, line)
     return True
+
+
+def blank_white(db: F32) -> None:
+    """Sets to NaN, in place, large areas of `db` [bands, S, S] where every band has its highest value: pictures of grey levels
+    are often filled with white beyond the swath. Of one band alone nothing is blanked.
+    """
+    present = [band for band in db if np.isfinite(band).any()]
+    if len(present) < 2:
+        return
+    white = np.all([band == np.nanmax(band) for band in present], axis=0)
+    areas, _ = ndimage.label(white)
+    sizes = np.bincount(areas.ravel())
+    sizes[0] = 0
+    db[:, sizes[areas] >= LEAST_WHITE_PX] = np.nan
