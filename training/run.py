@@ -56,8 +56,12 @@ def _export(config: ExportConfig) -> None:
 
 def _evaluate(config: EvaluateConfig) -> None:
     from training.evaluate.command import evaluate
+    from training.evaluate.cross_validation import cross_validate
 
-    evaluate(config)
+    if config.folds:
+        cross_validate(config)
+    else:
+        evaluate(config)
 
 
 def _inspect(config: InspectConfig) -> None:

@@ -20,6 +20,7 @@ from training.config import ConfigError
 from training.evaluate.command import evaluate
 from training.evaluate.config import EvaluateConfig, LabelSet
 from training.evaluate.figures import (
+    Definition,
     calibration_error,
     dry,
     false_water,
@@ -41,6 +42,7 @@ from training.metrics import IGNORE
 from training.places import place_of
 from training.reference_polygons import read_references
 
+ACCURACY = Definition("overall accuracy", overall_accuracy)
 UTM = CRS.from_epsg(32632).to_wkt()
 SMALL = RasterGrid(None, 0, 40, 10, 10, 4, 4)
 
@@ -76,7 +78,7 @@ def test_figures_should_equal_slow_counts_of_random_maps() -> None:
 def test_perfect_map_should_score_one_everywhere() -> None:
     truth = np.array([[0, 0, 1, 1], [0, 1, 1, 1], [255, 0, 0, 0], [0, 0, 0, 1]])
     score = scored(truth, np.where(truth == 255, 0, truth), confidence=np.ones((4, 4), np.float32))
-    found = figures_of([score], 0, 0)
+    found = figures_of([[score]], 0, 0)
     assert len(found) == 6
     for item in found:
         wanted = 0.0 if item.name.startswith(("ECE", "false")) else 1.0
@@ -172,15 +174,16 @@ def test_legends_should_name_each_code_and_value_once() -> None:
 def test_interval_should_come_from_places_not_from_chips() -> None:
     right, wrong = np.ones((4, 4), int), np.zeros((4, 4), int)
     alike = [scored(right, right, name="sen1floods11/Ghana_1_S1.tif"), scored(right, wrong, name="sen1floods11/Ghana_2_S1.tif")]
-    one_place = figure("x", alike, overall_accuracy, 200, 0)
+    one_place = figure(ACCURACY, [alike], 200, 0)
     assert one_place.value == 0.5
     assert np.isnan(one_place.low)
     assert (one_place.scenes, one_place.places) == (2, 1)
     apart = [dataclasses.replace(alike[0], place="A"), dataclasses.replace(alike[1], place="B")]
-    two = figure("x", apart, overall_accuracy, 400, 0)
+    two = figure(ACCURACY, [apart], 400, 0)
     assert (two.low, two.high) == (0.0, 1.0)
     same = [dataclasses.replace(alike[0], place=name) for name in "ABC"]
-    assert (figure("x", same, overall_accuracy, 50, 0).low, figure("x", same, overall_accuracy, 50, 0).high) == (1.0, 1.0)
+    certain = figure(ACCURACY, [same], 50, 0)
+    assert (certain.low, certain.high) == (1.0, 1.0)
 
 
 def test_places_should_agree_with_those_of_the_reference_polygons() -> None:
@@ -220,7 +223,7 @@ def test_evaluate_should_count_what_the_backend_maps(tmp_path: Path) -> None:
         write_chip(tmp_path, name, values_db, label)
     model = constant_model(tmp_path / "water.safetensors", 80)
     out = tmp_path / "out"
-    found = evaluate(EvaluateConfig(model, out, (WATER_SET,), "none seen", data=tmp_path, bootstrap_draws=50))
+    found = evaluate(EvaluateConfig(out, (WATER_SET,), model=model, note="none seen", data=tmp_path, bootstrap_draws=50))
     value = {item.name: item for item in found["water chips"]}
     water, counted = (sum((labels[n][5:, 3:] == 1).sum() for n in "abc"), sum(labels[n][5:, 3:].size for n in "abc"))
     assert value["water IoU, pooled, labels as given"].value == pytest.approx(water / counted)
@@ -241,7 +244,7 @@ def test_evaluate_should_count_what_the_backend_maps(tmp_path: Path) -> None:
     assert page.count("src=") == page.count('src="data:image/png;base64,')
     assert document["provenance"]["model"]["weights_sha256"] in page
     with pytest.raises(FileExistsError, match="overwrite"):
-        evaluate(EvaluateConfig(model, out, (WATER_SET,), "none seen", data=tmp_path))
+        evaluate(EvaluateConfig(out, (WATER_SET,), model=model, note="none seen", data=tmp_path))
 
 
 def test_scene_that_the_backend_refuses_should_be_told_and_left_out(tmp_path: Path) -> None:
@@ -253,7 +256,7 @@ def test_scene_that_the_backend_refuses_should_be_told_and_left_out(tmp_path: Pa
         file.transform = from_origin(500_000, 5_500_000, 40, 40)
     out = tmp_path / "out"
     model = constant_model(tmp_path / "water.safetensors", 80)
-    evaluate(EvaluateConfig(model, out, (WATER_SET,), "none seen", data=tmp_path, bootstrap_draws=0, picture_px=0))
+    evaluate(EvaluateConfig(out, (WATER_SET,), model=model, note="none seen", data=tmp_path, bootstrap_draws=0, picture_px=0))
     document = json.loads((out / "evaluation.json").read_text())
     assert [one["scene"] for one in document["scenes"]] == ["good_S1.tif"]
     reasons = {one["scene"]: one["reason"] for one in document["left_out"]}
@@ -278,7 +281,7 @@ def test_measurements_should_become_labels_by_a_threshold(tmp_path: Path) -> Non
 
 
 def test_missing_scenes_and_labels_should_be_refused(tmp_path: Path) -> None:
-    config = EvaluateConfig(tmp_path / "no.safetensors", tmp_path / "out", (WATER_SET,), "none seen", data=tmp_path)
+    config = EvaluateConfig(tmp_path / "out", (WATER_SET,), model=tmp_path / "no", note="none seen", data=tmp_path)
     with pytest.raises(FileNotFoundError, match="nothing matches"):
         evaluate(config)
     label = np.zeros((20, 20), np.uint8)
@@ -295,6 +298,6 @@ def test_missing_scenes_and_labels_should_be_refused(tmp_path: Path) -> None:
 def test_settings_should_name_all_problems_together() -> None:
     wrong = LabelSet("a", "pictures", ("/x",), "colours")
     with pytest.raises(ConfigError) as error:
-        EvaluateConfig(Path("m"), Path("o"), (wrong, wrong), " ")
+        EvaluateConfig(Path("o"), (wrong, wrong), model=Path("m"), note=" ")
     for part in ("name of its own", "kind of a", "legend of a", "absolute", "note"):
         assert part in str(error.value)

@@ -10,7 +10,11 @@ from typing import Optional
 from training.config import refuse
 from training.evaluate.legends import LEGENDS
 
+LEARNT_LEGENDS = ("water", "six_groups", "lulc")
+"""Legends that baselines learn from: water, and six groups."""
+
 KINDS = ("rasters", "polygons", "unlabelled")
+BASELINES = ("otsu", "threshold", "forest", "forest_simulated", "unet", "unet_simulated")
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,9 @@ class LabelSet:
 
     legend: str
     """How values of the label and codes of the map become groups: water, forest, six_groups, lulc or worldcover."""
+
+    folder: Optional[Path] = None
+    """Folder that the patterns start from, in place of those."""
 
     label_find: str = r"_S1\.tif$"
     """Regular expression in the scene's file name that is replaced to get the label's name (rasters)."""
@@ -59,16 +66,17 @@ class LabelSet:
 class EvaluateConfig:
     """Figures of a model on labelled scenes, mapped by the backend as a user maps them; JSON for the card and an HTML report."""
 
-    model: Path
-    """Model file, or run folder of `finetune` (exported to a temporary file)."""
-
     out: Path
     """Folder for figures.json (for `export --measures`), evaluation.json and report.html."""
 
     sets: tuple[LabelSet, ...]
     """Label sets."""
 
-    note: str
+    model: Optional[Path] = None
+    """Model file, or run folder of `finetune` (exported to a temporary file). With `folds` it is measured beside the methods that
+    are trained in them, as it is."""
+
+    note: str = ""
     """What the model saw of these places in training, for the model card: for example "none seen in training"."""
 
     data: Path = Path("../shared/data")
@@ -87,10 +95,62 @@ class EvaluateConfig:
     """Longer side of each picture in the report. 0: no pictures."""
 
     overwrite: bool = False
-    """Replace an evaluation that is already in `out`."""
+    """Replace an evaluation that is already in `out`. Folds go on where they were instead."""
+
+    folds: int = 0
+    """Cross-validation in this many folds, grouped by place: baselines and `finetune` learn from the places of the other folds.
+    What `out` holds already is not done again. 0: none."""
+
+    baselines: tuple[str, ...] = ()
+    """Methods to run in the folds: otsu, threshold, forest, forest_simulated, unet, unet_simulated."""
+
+    finetune: Optional[Path] = None
+    """Settings (YAML) of a `finetune` that is run in each fold with its places held out, exported, and measured through the
+    backend."""
+
+    simulated: Optional[LabelSet] = None
+    """Simulated scenes that forest_simulated and unet_simulated learn from beside the real ones. WorldCover codes: six_groups."""
+
+    seeds: tuple[int, ...] = (0,)
+    """Seeds of what is trained in the folds; figures are means over them."""
+
+    unet_steps: int = 800
+    """Steps of a U-Net, of 16 crops each."""
+
+    forest_pixels: int = 800
+    """Pixels that a forest learns from of each real scene at most; half of that of each simulated one."""
+
+    jobs: int = 1
+    """Processes of a random forest."""
 
     def __post_init__(self) -> None:
-        refuse(set_problems(self.sets) + ([] if self.note.strip() else ["note must say what the model saw in training"]))
+        problems = set_problems(self.sets)
+        if self.model is None and not self.folds:
+            problems.append("model must name a model file or a run folder, unless folds are made")
+        if self.model is not None and not self.note.strip():
+            problems.append("note must say what the model saw in training")
+        problems += _fold_problems(self)
+        refuse(problems)
+
+
+def _fold_problems(config: EvaluateConfig) -> list[str]:
+    problems = []
+    if config.folds == 1 or config.folds < 0:
+        problems.append("folds must be 0 or at least 2")
+    if not config.folds and (config.baselines or config.finetune):
+        problems.append("baselines and finetune need folds")
+    unknown = set(config.baselines) - set(BASELINES)
+    if unknown:
+        problems.append(f"baselines must be of {', '.join(BASELINES)}, not {', '.join(sorted(unknown))}")
+    if config.simulated is None and any(name.endswith("_simulated") for name in config.baselines):
+        problems.append("forest_simulated and unet_simulated need simulated scenes")
+    if config.simulated is not None and config.simulated.legend != "six_groups":
+        problems.append("the legend of simulated must be six_groups")
+    if not config.seeds or min(config.unet_steps, config.jobs, config.forest_pixels) < 1:
+        problems.append("seeds must not be empty, unet_steps, forest_pixels and jobs at least 1")
+    if config.folds and any(item.kind == "unlabelled" or item.legend not in LEARNT_LEGENDS for item in config.sets):
+        problems.append(f"folds take labelled sets of the legends {', '.join(LEARNT_LEGENDS)}")
+    return problems
 
 
 def set_problems(sets: tuple[LabelSet, ...]) -> list[str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ class Figure:
     high: float
     scenes: int
     places: int
+    each: tuple[float, ...] = ()
+    """The value of each seed, where a method was run with several."""
 
     @property
     def text(self) -> str:
@@ -38,29 +41,77 @@ class Figure:
         return f"{self.value:.3f}{interval}"
 
 
-def figure(name: str, scores: Sequence[SceneScore], statistic: Statistic, draws: int, seed: int) -> Figure:
-    """`statistic` of `scores`, and its percentile interval over `draws` draws of as many places with replacement.
+@dataclass(frozen=True)
+class Definition:
+    """What a figure is: the statistic of those scores that `select` leaves."""
 
-    Pixels of one chip, and chips of one place, are not independent: places are what is drawn (Efron and Tibshirani 1993,
-    chapter 8). With a handful of places an interval is itself rough.
+    name: str
+    statistic: Statistic
+    select: Callable[[Sequence[SceneScore]], list[SceneScore]] = list
+
+
+def figure(definition: Definition, runs: Sequence[Sequence[SceneScore]], draws: int, seed: int) -> Figure:
+    """The statistic, its mean over `runs` (seeds of one method on the same scenes), and the percentile interval over draws.
+
+    A draw takes as many places as there are, with replacement: pixels of one chip, and chips of one place, are not independent
+    (Efron and Tibshirani 1993, chapter 8). With a handful of places an interval is itself rough.
     """
-    if not scores:
-        return Figure(name, float("nan"), float("nan"), float("nan"), 0, 0)
+    chosen = [definition.select(run) for run in runs]
+    values = [definition.statistic(scores) if scores else float("nan") for scores in chosen]
+    low, high = percentiles(np.concatenate([drawn_values(scores, definition.statistic, draws, seed) for scores in chosen]))
+    places = {score.place for score in chosen[0]}
+    return Figure(definition.name, float(np.mean(values)), low, high, len(chosen[0]), len(places), tuple(values))
+
+
+def drawn_values(
+    scores: Sequence[SceneScore], statistic: Statistic, draws: int, seed: int
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The statistic of each of `draws` draws of places, [draws]; empty for one place alone.
+
+    One seed draws the same places, whatever method the scores are of.
+    """
     by_place: dict[str, list[SceneScore]] = defaultdict(list)
     for score in scores:
         by_place[score.place].append(score)
-    places = list(by_place.values())
-    low = high = float("nan")
-    if draws and len(places) > 1:
-        rng = np.random.default_rng(seed)
-        values = []
-        for _ in range(draws):
-            drawn = [score for number in rng.integers(0, len(places), len(places)) for score in places[number]]
-            values.append(statistic(drawn))
-        kept = [value for value in values if value == value]
-        if kept:
-            low, high = (float(value) for value in np.percentile(kept, [2.5, 97.5]))
-    return Figure(name, statistic(scores), low, high, len(scores), len(places))
+    places = [by_place[name] for name in sorted(by_place)]
+    if len(places) < 2:
+        return np.empty(0)
+    rng = np.random.default_rng(seed)
+    return np.array(
+        [
+            statistic([score for number in rng.integers(0, len(places), len(places)) for score in places[number]])
+            for _ in range(draws)
+        ]
+    )
+
+
+def percentiles(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, float]:
+    """The 2.5th and 97.5th percentile of the values that are numbers; NaN where there are none."""
+    kept = values[np.isfinite(values)]
+    if not len(kept):
+        return float("nan"), float("nan")
+    low, high = np.percentile(kept, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def difference(
+    definition: Definition, first: Sequence[Sequence[SceneScore]], second: Sequence[Sequence[SceneScore]], draws: int, seed: int
+) -> Figure:
+    """`first` minus `second`, both measured on the same scenes: paired, so that each draw of places is the same for both.
+
+    Run by run where both have as many; else every run of one with every run of the other.
+    """
+    pairs = list(zip(first, second)) if len(first) == len(second) else [(a, b) for a in first for b in second]
+    chosen = [(definition.select(a), definition.select(b)) for a, b in pairs]
+    values = [definition.statistic(a) - definition.statistic(b) for a, b in chosen]
+    drawn = [
+        drawn_values(a, definition.statistic, draws, seed) - drawn_values(b, definition.statistic, draws, seed) for a, b in chosen
+    ]
+    low, high = percentiles(np.concatenate(drawn))
+    scores = chosen[0][0]
+    return Figure(
+        definition.name, float(np.mean(values)), low, high, len(scores), len({score.place for score in scores}), tuple(values)
+    )
 
 
 def total_counts(scores: Sequence[SceneScore], variant: str = ALL) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -129,50 +180,55 @@ def false_water(scores: Sequence[SceneScore]) -> float:
     return float(counts[0, 1] / total) if total else float("nan")
 
 
-def water_figures(scores: Sequence[SceneScore], draws: int, seed: int) -> list[Figure]:
-    """The figures of the water labels, labels as given and without the doubtful ones."""
+def water_definitions() -> list[Definition]:
+    """The figures of water labels, as given and without the doubtful ones."""
 
-    def one(name: str, of: Sequence[SceneScore], statistic: Statistic) -> Figure:
-        return figure(name, of, statistic, draws, seed)
+    def without_wettest(scores: Sequence[SceneScore]) -> list[SceneScore]:
+        largest = wettest(scores)
+        return [score for score in scores if score is not largest]
 
-    chips, largest = wet(scores), wettest(scores)
-    rest = [score for score in scores if score is not largest]
-    clear, doubtful = [s for s in chips if not is_doubtful(s)], [s for s in chips if is_doubtful(s)]
     found = []
     for variant, label in ((ALL, "labels as given"), (CLEAR, "without doubtful pixels")):
-        found.append(one(f"water IoU, mean over chips, {label}", chips, lambda s, v=variant: mean_water_iou(s, v)))  # type: ignore[misc]
-        found.append(one(f"water IoU, pooled, {label}", scores, lambda s, v=variant: group_iou(s, 1, v)))  # type: ignore[misc]
-        found.append(
-            one(f"water IoU, pooled without the wettest chip, {label}", rest, lambda s, v=variant: group_iou(s, 1, v))  # type: ignore[misc]
-        )
-    found.append(one("water IoU, mean over clear chips", clear, mean_water_iou))
-    found.append(one("water IoU, mean over doubtful chips", doubtful, mean_water_iou))
-    found.append(one("false water on dry chips", dry(scores), false_water))
-    found.append(one("ECE, water labels without doubtful pixels", scores, lambda s: calibration_error(s, CLEAR)))
-    return [item for item in found if item.scenes]
+        iou, mean = partial(group_iou, group=1, variant=variant), partial(mean_water_iou, variant=variant)
+        found += [
+            Definition(f"water IoU, mean over chips, {label}", mean, wet),
+            Definition(f"water IoU, pooled, {label}", iou),
+            Definition(f"water IoU, pooled without the wettest chip, {label}", iou, without_wettest),
+        ]
+    return [
+        *found,
+        Definition("water IoU, mean over clear chips", mean_water_iou, lambda s: [one for one in wet(s) if not is_doubtful(one)]),
+        Definition("water IoU, mean over doubtful chips", mean_water_iou, lambda s: [one for one in wet(s) if is_doubtful(one)]),
+        Definition("false water on dry chips", false_water, dry),
+        Definition("ECE, without doubtful pixels", partial(calibration_error, variant=CLEAR)),
+    ]
 
 
-def group_figures(scores: Sequence[SceneScore], draws: int, seed: int) -> list[Figure]:
-    """The figures of labels of several groups; of labels of two kinds (polygons) also those drawn as sure alone."""
-
-    def one(name: str, statistic: Statistic) -> Figure:
-        return figure(name, scores, statistic, draws, seed)
-
-    found = [one("overall accuracy", overall_accuracy), one("mean IoU", mean_iou)]
-    if any(score.doubtful_px for score in scores):
-        found.append(one("overall accuracy, sure labels alone", lambda s: overall_accuracy(s, CLEAR)))
-        found.append(one("mean IoU, sure labels alone", lambda s: mean_iou(s, CLEAR)))
-    found.append(one("ECE", calibration_error))
-    counts = total_counts(scores)
-    for index, name in enumerate(scores[0].groups):
-        if counts[index].sum():
-            found.append(one(f"IoU {name}", lambda s, i=index: group_iou(s, i)))  # type: ignore[misc]
-    return found
+def group_definitions(groups: Sequence[str]) -> list[Definition]:
+    """The figures of labels of several groups; of polygons also those that were drawn as sure."""
+    return [
+        Definition("overall accuracy", overall_accuracy),
+        Definition("mean IoU", mean_iou),
+        Definition("overall accuracy, sure labels alone", partial(overall_accuracy, variant=CLEAR), _with_unsure),
+        Definition("mean IoU, sure labels alone", partial(mean_iou, variant=CLEAR), _with_unsure),
+        Definition("ECE", calibration_error),
+        *(Definition(f"IoU {name}", partial(group_iou, group=index)) for index, name in enumerate(groups)),
+    ]
 
 
-def figures_of(scores: Sequence[SceneScore], draws: int, seed: int) -> list[Figure]:
-    """The figures of one legend's scores."""
-    labelled = [score for score in scores if labelled_px(score)]
-    if not labelled:
+def _with_unsure(scores: Sequence[SceneScore]) -> list[SceneScore]:
+    return list(scores) if any(score.doubtful_px for score in scores) else []
+
+
+def definitions_of(scores: Sequence[SceneScore]) -> list[Definition]:
+    """The figures that suit the legend of `scores`."""
+    return water_definitions() if scores[0].legend == "water" else group_definitions(scores[0].groups)
+
+
+def figures_of(runs: Sequence[Sequence[SceneScore]], draws: int, seed: int) -> list[Figure]:
+    """Every figure of one legend's scores, of one or several seeds, that is a number."""
+    labelled = [[score for score in run if labelled_px(score)] for run in runs]
+    if not labelled or not labelled[0]:
         return []
-    return (water_figures if labelled[0].legend == "water" else group_figures)(labelled, draws, seed)
+    every = [figure(definition, labelled, draws, seed) for definition in definitions_of(labelled[0])]
+    return [item for item in every if item.value == item.value]

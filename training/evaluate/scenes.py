@@ -27,7 +27,10 @@ from training.reference_polygons import Reference, read_reference
 
 U8 = npt.NDArray[np.uint8]
 
+F64 = npt.NDArray[np.float64]
+
 NO_LABEL = 255
+NODE_STEP_PX = 16
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,10 @@ def list_labelled(sets: Sequence[LabelSet], data: Path) -> list[LabelledScene]:
     found: list[LabelledScene] = []
     missing: list[str] = []
     for item in sets:
-        scenes = _of_polygons(item, data) if item.kind == "polygons" else _of_rasters(item, data)
+        folder = item.folder or (ROOT if item.kind == "polygons" else data)
+        scenes = _of_polygons(item, folder, data) if item.kind == "polygons" else _of_rasters(item, folder)
         if not scenes:
-            missing.append(
-                f"{item.name}: nothing matches {', '.join(item.scenes)} below {ROOT if item.kind == 'polygons' else data}"
-            )
+            missing.append(f"{item.name}: nothing matches {', '.join(item.scenes)} below {folder}")
         missing += [f"{item.name}: {one.path} is not there" for one in scenes if not one.path.is_file()]
         missing += [
             f"{item.name}: {one.name} has no label {one.label.name}"
@@ -90,15 +92,15 @@ def list_labelled(sets: Sequence[LabelSet], data: Path) -> list[LabelledScene]:
     return sorted(found, key=lambda one: (str(one.path), one.vv_band, one.label_set.name))
 
 
-def _of_rasters(item: LabelSet, data: Path) -> list[LabelledScene]:
-    paths = sorted({path for pattern in item.scenes for path in data.glob(pattern)})
+def _of_rasters(item: LabelSet, folder: Path) -> list[LabelledScene]:
+    paths = sorted({path for pattern in item.scenes for path in folder.glob(pattern)})
     if item.limit and len(paths) > item.limit:
         paths = [paths[round(number * (len(paths) - 1) / max(1, item.limit - 1))] for number in range(item.limit)]
     return [
         LabelledScene(
             item,
             path,
-            path.relative_to(data).as_posix(),
+            path.relative_to(folder).as_posix(),
             item.vv_band,
             item.vh_band,
             path.with_name(re.sub(item.label_find, item.label_replace, path.name)) if item.kind == "rasters" else None,
@@ -107,9 +109,9 @@ def _of_rasters(item: LabelSet, data: Path) -> list[LabelledScene]:
     ]
 
 
-def _of_polygons(item: LabelSet, data: Path) -> list[LabelledScene]:
+def _of_polygons(item: LabelSet, folder: Path, data: Path) -> list[LabelledScene]:
     found = []
-    for path in sorted({path for pattern in item.scenes for path in ROOT.glob(pattern)}):
+    for path in sorted({path for pattern in item.scenes for path in folder.glob(pattern)}):
         reference = read_reference(path)
         scene = data / reference.scene
         vv, vh = (_band_number(scene, name) for name in reference.bands) if scene.is_file() else (1, 2)
@@ -163,11 +165,19 @@ def nearest(values: U8, place: Georeference, grid: RasterGrid) -> U8:
     """`values` [h, w], which lie at `place`, at the pixel centres of `grid`, uint8 [H, W]; NO_LABEL beyond them."""
     crs = LOCAL_METRES if grid.crs_wkt is None else CRS.from_wkt(grid.crs_wkt)
     reader = GridReader(place, grid, crs)
+    # Exact coordinates at every 16th pixel; between them they are straight within far less than a hundredth of a pixel.
+    down, across = (np.unique(np.append(np.arange(0.5, n, NODE_STEP_PX), n - 0.5)) for n in (grid.height, grid.width))
+    node_columns, node_rows = np.meshgrid(across, down)
+    exact = reader.source_pixels(node_columns.ravel(), node_rows.ravel())
+    at_columns, at_rows = (np.arange(n, dtype=np.float64) + 0.5 for n in (grid.width, grid.height))
+    c, r = (np.floor(_between(part.reshape(node_rows.shape), down, across, at_rows, at_columns) + 1e-6) for part in exact)
+    inside = (c >= 0) & (c < values.shape[1]) & (r >= 0) & (r < values.shape[0])
     out = np.full((grid.height, grid.width), NO_LABEL, dtype=np.uint8)
-    across = np.arange(grid.width, dtype=np.float64) + 0.5
-    for row in range(grid.height):
-        columns, rows = reader.source_pixels(across, np.full(grid.width, row + 0.5))
-        c, r = np.floor(columns), np.floor(rows)
-        inside = (c >= 0) & (c < values.shape[1]) & (r >= 0) & (r < values.shape[0])
-        out[row, inside] = values[r[inside].astype(np.int64), c[inside].astype(np.int64)]
+    out[inside] = values[r[inside].astype(np.int64), c[inside].astype(np.int64)]
     return out
+
+
+def _between(nodes: F64, down: F64, across: F64, rows: F64, columns: F64) -> F64:
+    """`nodes` [down, across] interpolated linearly at each of `rows` and `columns`, [rows, columns]."""
+    wide = np.stack([np.interp(columns, across, line) for line in nodes])  # [down, columns]
+    return np.stack([np.interp(rows, down, line) for line in wide.T], axis=1)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A small U-Net (Ronneberger et al. 2015, arXiv 1505.04597) as a control: what convolutions alone learn from the same labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+from backend.radiometry import standardise
+from training.card import band_specs
+from training.config import BandsConfig
+from training.evaluate.learning import LearningScene, legends_of, of_legend
+from training.evaluate.legends import F32, U8, WATER, Legend
+from training.evaluate.maps import GroupMap, read_radar
+from training.evaluate.scenes import LabelledScene
+from training.metrics import IGNORE
+
+WIDTHS = (16, 32, 64, 64)
+CROP_PX = 112
+BATCH = 16
+LEARNING_RATE = 2e-3
+GAIN_DB, BAND_GAIN_DB = 1.5, 0.5
+"""As `finetune` has them."""
+
+
+class SmallUNet(nn.Module):
+    """About 0.3 M parameters: three halvings, WIDTHS channels. Input [B, 2, H, W] standardised, H and W multiples of 8."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        ins = (2, *WIDTHS[:-1])
+        self.down = nn.ModuleList(_double(a, b) for a, b in zip(ins, WIDTHS, strict=True))
+        self.up = nn.ModuleList(_double(a + b, b) for a, b in zip(WIDTHS[:0:-1], WIDTHS[-2::-1], strict=True))
+        self.classify = nn.Conv2d(WIDTHS[0], classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits [B, classes, H, W]."""
+        kept = []
+        for level, block in enumerate(self.down):
+            x = block(functional.max_pool2d(x, 2) if level else x)
+            kept.append(x)
+        for block, skip in zip(self.up, kept[-2::-1], strict=True):
+            x = block(torch.cat([functional.interpolate(x, scale_factor=2.0, mode="bilinear"), skip], dim=1))
+        logits: Tensor = self.classify(x)
+        return logits
+
+
+def _double(ins: int, outs: int) -> nn.Sequential:
+    parts: list[nn.Module] = []
+    for channels in (ins, outs):
+        parts += [nn.Conv2d(channels, outs, 3, padding=1, bias=False), nn.BatchNorm2d(outs), nn.ReLU(inplace=True)]
+    return nn.Sequential(*parts)
+
+
+class UNetMapper:
+    """A SmallUNet for each legend, trained on crops around labelled pixels of the scenes learnt from, all scenes alike."""
+
+    def __init__(self, scenes: Sequence[LearningScene], name: str, seed: int, steps: int) -> None:
+        self.name = name
+        self._nets = {legend.name: train(of_legend(scenes, legend), legend, seed, steps) for legend in legends_of(scenes)}
+
+    def map(self, scene: LabelledScene, legend: Legend, where: npt.NDArray[np.bool_] | None = None) -> GroupMap | None:
+        if legend.name not in self._nets:
+            return None
+        radar = read_radar(scene)
+        x, valid = standardise(radar.values_db, band_specs(BandsConfig()))
+        height, width = valid.shape
+        padding = (0, -width % 8, 0, -height % 8)
+        with torch.inference_mode():
+            padded = functional.pad(torch.from_numpy(x)[None], padding, mode="replicate")
+            probabilities = self._nets[legend.name](padded)[0, :, :height, :width].softmax(0).numpy()
+        groups = np.where(valid, probabilities.argmax(axis=0), IGNORE).astype(np.uint8)
+        return GroupMap(groups, probabilities.max(axis=0), radar.grid)
+
+
+def train(scenes: Sequence[LearningScene], legend: Legend, seed: int, steps: int) -> SmallUNet:
+    """A net trained for `steps` of BATCH crops, each around a labelled pixel: see `_pools`."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    net = SmallUNet(len(legend)).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.05)
+    pools = [_pools(scene, legend) for scene in scenes]
+    net.train()
+    for _ in range(steps):
+        x, target = draw_crops(rng, scenes, pools, legend)
+        loss = functional.cross_entropy(net(torch.from_numpy(x)), torch.from_numpy(target).long(), ignore_index=IGNORE)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+    return net.eval()
+
+
+def _pools(scene: LearningScene, legend: Legend) -> list[npt.NDArray[np.int64]]:
+    """Where crops may be centred: any labelled pixel of WATER, in turn a pixel of each group of SIX_GROUPS."""
+    truth = scene.truth(legend)
+    if legend == WATER:
+        return [np.flatnonzero(truth != IGNORE)]
+    return [np.flatnonzero(truth == value) for value in np.unique(truth) if value != IGNORE]
+
+
+def draw_crops(
+    rng: np.random.Generator, scenes: Sequence[LearningScene], pools: Sequence[Sequence[npt.NDArray[np.int64]]], legend: Legend
+) -> tuple[F32, U8]:
+    """BATCH crops: input [BATCH, 2, S, S] and group indices [BATCH, S, S]; mirrored, turned and brightened at random."""
+    specs = band_specs(BandsConfig())
+    x = np.zeros((BATCH, 2, CROP_PX, CROP_PX), dtype=np.float32)
+    target = np.full((BATCH, CROP_PX, CROP_PX), IGNORE, dtype=np.uint8)
+    for number in range(BATCH):
+        chosen = int(rng.integers(len(scenes)))
+        scene, pool = scenes[chosen], pools[chosen][int(rng.integers(len(pools[chosen])))]
+        truth = scene.truth(legend)
+        height, width = truth.shape
+        row, column = divmod(int(rng.choice(pool)), width)
+        top, left = (
+            int(np.clip(centre - rng.integers(CROP_PX), 0, max(0, length - CROP_PX)))
+            for centre, length in ((row, height), (column, width))
+        )
+        part = np.s_[top : top + CROP_PX, left : left + CROP_PX]
+        gain_db = rng.uniform(-GAIN_DB, GAIN_DB) + rng.uniform(-BAND_GAIN_DB, BAND_GAIN_DB, 2)
+        crop, valid = standardise(scene.values_db[(slice(None), *part)] + gain_db.astype(np.float32)[:, None, None], specs)
+        label = np.where(valid, truth[part], IGNORE)
+        x[number, :, : label.shape[0], : label.shape[1]] = crop
+        target[number, : label.shape[0], : label.shape[1]] = label
+        turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
+        x[number], target[number] = np.rot90(x[number], turns, (1, 2)), np.rot90(target[number], turns)
+        if mirrored:
+            x[number], target[number] = x[number, :, ::-1].copy(), target[number, ::-1].copy()
+    return x, target
