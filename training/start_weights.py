@@ -65,7 +65,7 @@ def begin_weights(path: Path | None, model: SardineModel, card: ModelCard) -> St
                 f"{card.encoder.num_heads}"
             )
     model.encoder.load_state_dict(fitted)
-    if source is not None and source.decoder == card.decoder and source.classes == card.classes and source.bands == card.bands:
+    if source is not None and _same_decoder(source, card):
         model.decoder.load_state_dict(decoder)  # type: ignore[union-attr]
     else:
         notes.append("the decoder is new")
@@ -99,6 +99,12 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], ModelCard |
             Start("model file", path.name, (), simulated, [*card.training.get("earlier_runs", []), before]),
         )
     return read_published(path), {}, None, Start("published weights", path.name, (), False)
+
+
+def _same_decoder(source: ModelCard, card: ModelCard) -> bool:
+    """Whether the decoder's tensors mean the same: form, classes and bands. That a band may be absent changes none of them."""
+    same_bands = [band.role for band in source.bands] == [band.role for band in card.bands]
+    return same_bands and source.decoder == card.decoder and source.classes == card.classes
 
 
 def _split(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -184,3 +184,14 @@ def test_run_should_start_from_the_weights_of_another(root: Path, store: Path, r
         torch.testing.assert_close(after.weights[name], tensor, atol=1e-6, rtol=0)
     assert after.report["start"] == {"kind": "finetune run", "name": "run", "notes": []}
     assert after.report["earlier"][0]["crops_seen"] == before.report["crops_seen"]
+
+
+def test_decoder_should_be_taken_over_where_bands_may_now_be_absent(
+    root: Path, store: Path, run_folder: Path, tmp_path: Path
+) -> None:
+    more = ("--steps=1", "--learning_rate=1e-9", "--ema_decay=0", "--data.channel_drop=0.5", f"--start_from={run_folder}")
+    assert main(arguments(root, store, tmp_path / "run", *more)) == 0
+    before, after = load_checkpoint(run_folder), load_checkpoint(tmp_path / "run")
+    torch.testing.assert_close(
+        after.weights["decoder.classify.weight"], before.weights["decoder.classify.weight"], atol=1e-6, rtol=0
+    )
