@@ -73,6 +73,7 @@ def class_areas_by_polygon(card: ModelCard) -> QgsProcessingModelAlgorithm:
             area.setModelOutputs({"AREAS": _output("AREAS", "Class areas", area.childId(), "OUTPUT", place)})
         model.addChildAlgorithm(area)
         before = area.childId()
+    model.setParameterOrder([parameter.name() for parameter in inputs])
     return model
 
 
