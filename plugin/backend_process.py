@@ -9,7 +9,19 @@ from typing import Protocol, get_args
 
 from qgis.PyQt.QtCore import QIODevice, QProcess, QThread
 
-from ..backend.protocol import Cancel, ErrorCode, FromChild, Hello, JobFailure, Request, Result, SardineError, ToChild, encode
+from ..backend.protocol import (
+    Cancel,
+    ErrorCode,
+    FromChild,
+    Hello,
+    JobFailure,
+    Progress,
+    Request,
+    Result,
+    SardineError,
+    ToChild,
+    encode,
+)
 from .backend_environment import BackendCommand
 from .message_stream import Excerpt, MessageStream
 from .short_process import process_environment
@@ -20,12 +32,17 @@ REQUIRED_PACKAGES = ("torch", "timm", "rasterio", "numpy", "safetensors")
 
 @dataclass(frozen=True)
 class Patience:
-    """How long each step of a child's life may take. A cold Python on a network drive needs many seconds to say hello."""
+    """How long each step of a child's life may take. A cold Python on a network drive needs many seconds to say hello.
+
+    Without progress for `stalled_s` the listener is told; the child is left alone. A cancel that is not obeyed within `cancel_s`
+    and `terminate_s` ends in a kill: the child's unfinished files are then removed here, so nothing is lost by haste.
+    """
 
     start_s: float = 30.0
     hello_s: float = 60.0
-    cancel_s: float = 10.0
-    terminate_s: float = 3.0
+    stalled_s: float = 60.0
+    cancel_s: float = 2.0
+    terminate_s: float = 0.5
     leave_s: float = 10.0
     poll_ms: int = 100
 
@@ -38,6 +55,9 @@ class Listener(Protocol):
 
     def on_message(self, message: FromChild) -> None:
         """Told each message that is not the end of the job."""
+
+    def on_stalled(self, seconds: float) -> None:
+        """Told once when there has been no progress for `seconds`, and with 0 when it goes on after all."""
 
 
 class BackendError(SardineError):
@@ -66,6 +86,9 @@ class BackendRun:
         self._end: Result | JobFailure | None = None
         self._ended_at_s = 0.0
         self._cancelled_at_s: float | None = None
+        self._progress_at_s = 0.0
+        self._progress: tuple[str, int] = ("", 0)
+        self._stalled = False
 
     def run(self) -> Result:
         """The result: JobResult of a JobRequest, TaskResult of any other.
@@ -101,7 +124,7 @@ class BackendRun:
 
     def _converse(self, process: QProcess) -> None:
         """Returns when the child has ended, or is overdue."""
-        started_s = time.monotonic()
+        started_s = self._progress_at_s = time.monotonic()
         while True:
             running = process.state() != QProcess.ProcessState.NotRunning
             self._drain_stderr(process)
@@ -119,6 +142,9 @@ class BackendRun:
                 self._send(process, Cancel())
             if self._cancelled_at_s is not None and now_s - self._cancelled_at_s > self._patience.cancel_s:
                 return
+            if not self._stalled and now_s - self._progress_at_s > self._patience.stalled_s:
+                self._stalled = True
+                self._listener.on_stalled(now_s - self._progress_at_s)
             if self._hello is None and now_s - started_s > self._patience.hello_s:
                 raise self._no_hello(f"it did not say hello within {self._patience.hello_s:g} s")
             if process.waitForReadyRead(self._patience.poll_ms) or process.state() == QProcess.ProcessState.NotRunning:
@@ -130,6 +156,7 @@ class BackendRun:
     def _take(self, process: QProcess, message: FromChild) -> None:
         if self._end is not None:
             return
+        self._note_progress(message)
         if isinstance(message, Hello):
             self._hello = message
             self._check_packages(message)
@@ -140,6 +167,16 @@ class BackendRun:
             process.closeWriteChannel()
             return
         self._listener.on_message(message)
+
+    def _note_progress(self, message: FromChild) -> None:
+        """A message that only repeats the last progress shows that the child lives, not that its work goes on."""
+        place = (message.stage, message.done) if isinstance(message, Progress) else self._progress
+        if isinstance(message, Progress) and place == self._progress:
+            return
+        self._progress, self._progress_at_s = place, time.monotonic()
+        if self._stalled:
+            self._stalled = False
+            self._listener.on_stalled(0.0)
 
     def _check_packages(self, hello: Hello) -> None:
         missing = [name for name in REQUIRED_PACKAGES if not hello.versions.get(name)]

@@ -38,6 +38,10 @@ if typing.TYPE_CHECKING:
     from qgis.gui import QgisInterface
 
 
+CHECK_DELAY_MS = 800
+"""How long the choices must rest before they are checked."""
+
+
 class SardineDock(QgsDockWidget):
     """Everything for one run from a loaded scene. Closing it, or the project, ends the runs."""
 
@@ -65,6 +69,9 @@ class SardineDock(QgsDockWidget):
         self._look_again = QTimer(self)
         self._look_again.setSingleShot(True)
         self._look_again.timeout.connect(self._fill_gaps)
+        self._check_soon = QTimer(self)
+        self._check_soon.setSingleShot(True)
+        self._check_soon.timeout.connect(self._check_at_once)
         self._lay_out()
         panel_memory.recall(self.model, self.outputs, self.advanced)
         self._connect()
@@ -116,19 +123,48 @@ class SardineDock(QgsDockWidget):
         if self.python.update_problem():
             self._open_setup()
             return
-        problem = self.model.problem or self.bands.problem()
-        if problem or self.scene.currentLayer() is None:
+        arguments = self._to_check()
+        if arguments:
+            self.check.start(arguments)
+        else:
             self._check()
-            return
-        chosen = {**self.bands.parameters(), **self.advanced.parameters(), "MODEL": self.model.path()}
-        self.check.start(check_arguments({**chosen, "BANDS": self.bands.sources()}))
 
     def release(self) -> None:
         """Ends the runs and gives back all that the panel holds of QGIS's; to be called before it is deleted."""
         self._disconnect()
+        self._check_soon.stop()
         self.check.forget()
         self.queue.shut_down()
         self.area.release()
+
+    def _to_check(self) -> list[str]:
+        """The command line of a check of what is chosen; empty where something is missing."""
+        problem = self.python.update_problem() or self.model.problem or self.bands.problem() or self.area.problem()
+        if problem or self.scene.currentLayer() is None:
+            return []
+        chosen = {**self.bands.parameters(), **self.advanced.parameters(), "MODEL": self.model.path()}
+        first = next(iter(self.bands.bands().values()))[0]
+        bounds = self.area.bounds(first, chosen["SPACING_M"])
+        return check_arguments({**chosen, "BANDS": self.bands.sources(), "BOUNDS": bounds})
+
+    def _choices_changed(self) -> None:
+        """Takes back a check of other choices, and has these checked when they have rested for a moment."""
+        self._check()
+        arguments = self._to_check()
+        if arguments == self.check.arguments:
+            return
+        self.check.forget()
+        if arguments and self.advanced.check_at_once.isChecked():
+            self._check_soon.start(CHECK_DELAY_MS)
+
+    def _shown(self, visible: bool) -> None:
+        if visible:
+            self._choices_changed()
+
+    def _check_at_once(self) -> None:
+        # Not beside a run: it would slow it down, and its own timing would be wrong.
+        if self.isVisible() and self.queue.current is None:
+            self.start_check()
 
     def _scene_name(self) -> str:
         return self.scene.currentLayer().name()
@@ -171,12 +207,14 @@ class SardineDock(QgsDockWidget):
         self.scene.layerChanged.connect(self._scene_changed)
         self._setup.ended.connect(self.look_for_backend)
         self.model.changed.connect(self._model_changed)
-        for part in (self.bands, self.area, self.outputs):
-            part.changed.connect(self._check)
-        self.bands.changed.connect(self.check.forget)
-        self.model.changed.connect(self.check.forget)
+        self.outputs.changed.connect(self._check)
+        for part in (self.bands, self.area, self.advanced):
+            part.changed.connect(self._choices_changed)
+        self.check.cost_told.connect(self.area.set_cost)
         self.check.wanted.connect(self.start_check)
+        self.closed.connect(self._check_soon.stop)
         self.closed.connect(self.check.forget)
+        self.visibilityChanged.connect(self._shown)
         self.run_bar.run_wanted.connect(self.start_run)
         self.queue.started.connect(self._started)
         self.queue.ended.connect(self._ended)
@@ -187,6 +225,7 @@ class SardineDock(QgsDockWidget):
 
     def _disconnect(self) -> None:
         self._setup.ended.disconnect(self.look_for_backend)
+        self.visibilityChanged.disconnect(self._shown)
         self.queue.ended.disconnect(self._ended)
         self._iface.currentLayerChanged.disconnect(self._current_layer_changed)
         QgsProject.instance().cleared.disconnect(self.queue.cancel_all)
@@ -209,23 +248,26 @@ class SardineDock(QgsDockWidget):
         raster = layer if isinstance(layer, QgsRasterLayer) else None
         self.bands.set_layer(raster)
         self.area.set_layer(raster)
-        self._check()
+        self._choices_changed()
 
     def _model_changed(self) -> None:
         card = self.model.card
         self.bands.set_bands(card.bands if card is not None else ())
         self.outputs.set_card(card)
-        self._check()
+        self._choices_changed()
 
     def look_for_backend(self) -> None:
         """Shows whether the backend is there now, and what else is missing."""
-        self._check()
+        self._choices_changed()
 
     def _check(self) -> None:
         self.python.update_problem()
         self.run_bar.set_problem(self.problem())
 
     def _started(self, run: Run) -> None:
+        self._check_soon.stop()
+        if self.check.check.is_running:
+            self.check.forget()
         self.tabs.setCurrentIndex(0)
 
     def _ended(self, run: Run) -> None:
@@ -235,6 +277,7 @@ class SardineDock(QgsDockWidget):
             problems = [tr("QGIS could not open the result {file}.").format(file=path) for path in broken]
         self.result.show_run(run, problems)
         self.tabs.setCurrentWidget(self.result)
+        self._choices_changed()  # a check may have waited for the end
 
 
 def _heading(text: str, parent: QWidget) -> QLabel:

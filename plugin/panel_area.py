@@ -20,6 +20,8 @@ from qgis.gui import QgsMapCanvas, QgsMapLayerComboBox, QgsMapToolExtent
 from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from ..backend.grid import Bounds
+from . import layer_request
 from .translation import tr
 
 WHOLE, VISIBLE, DRAWN, POLYGONS = "whole", "visible", "drawn", "polygons"
@@ -50,6 +52,9 @@ class AreaChooser(QWidget):
         self.selected_only = QCheckBox(tr("Selected features only"), self)
         self._size = QLabel(self)
         self._size.setObjectName("size")
+        self._cost = QLabel(self)
+        self._cost.setObjectName("cost")
+        self._cost.setWordWrap(True)
         line = QHBoxLayout()
         line.addWidget(self.kind, 1)
         line.addWidget(self._size)
@@ -59,10 +64,12 @@ class AreaChooser(QWidget):
         layout.addWidget(self.draw)
         layout.addWidget(self.polygons)
         layout.addWidget(self.selected_only)
+        layout.addWidget(self._cost)
         self.kind.currentIndexChanged.connect(self._update)
         self.polygons.layerChanged.connect(self._update)
         self.draw.clicked.connect(self._start_drawing)
         canvas.extentsChanged.connect(self._update)
+        self.set_cost("")
         self._update()
 
     def set_layer(self, layer: QgsRasterLayer | None) -> None:
@@ -95,6 +102,24 @@ class AreaChooser(QWidget):
             return {"MASK": QgsProcessingFeatureSourceDefinition(self.polygons.currentLayer().id(), only)}
         extent = self._extent()
         return {} if extent is None else {"EXTENT": extent}
+
+    def bounds(self, layer: QgsRasterLayer, spacing_m: float | None) -> tuple[Bounds, str | None] | None:
+        """What a run on `layer` is bounded by, and in which reference system; None for the whole layer.
+
+        Of polygons it is what they lie in, in which there may be less to do.
+        """
+        extent = self._extent()
+        if self.kind.currentData() == POLYGONS:
+            polygons = self.polygons.currentLayer()
+            only = self.selected_only.isChecked() and self.selected_only.isEnabled()
+            box = polygons.boundingBoxOfSelected() if only else polygons.extent()
+            extent = QgsReferencedRectangle(box, polygons.crs())
+        return None if extent is None else layer_request.bounds_of(extent, extent.crs(), layer, spacing_m)
+
+    def set_cost(self, text: str) -> None:
+        """Shows what a run over the area is expected to take."""
+        self._cost.setText(text)
+        self._cost.setVisible(bool(text))
 
     def release(self) -> None:
         """Gives the map back its tool and its signals: the panel goes."""

@@ -18,10 +18,13 @@ class CheckView(QWidget):
     """A button, and below it what the check found until the choices change."""
 
     wanted = pyqtSignal()
+    cost_told = pyqtSignal(str)
+    """What a run over the chosen area is expected to take; empty where that is not known."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.check = SceneCheck(self)
+        self._arguments: list[str] = []
         self.button = QPushButton(tr("Check the scene"), self)
         self.button.setObjectName("check")
         self.button.setToolTip(tr("Unit and its evidence, grid, expected time and memory, without mapping anything."))
@@ -41,8 +44,15 @@ class CheckView(QWidget):
         self.check.ended.connect(self._show)
         self.forget()
 
+    @property
+    def arguments(self) -> list[str]:
+        """What was checked, or is being checked; empty where nothing is."""
+        return self._arguments
+
     def start(self, arguments: list[str]) -> None:
         """Begins a check with `arguments` of the command line."""
+        self._arguments = arguments
+        self.cost_told.emit("")
         self._tell(tr("Checking…"))
         self.check.start(arguments)
         self.button.setEnabled(not self.check.is_running)
@@ -50,12 +60,15 @@ class CheckView(QWidget):
     def forget(self) -> None:
         """Takes back what was found: it is no longer what is chosen. A check that runs is ended."""
         self.check.stop()
+        self._arguments = []
         self.button.setEnabled(True)
+        self.cost_told.emit("")
         self._tell("")
 
     def _show(self, found: dict[str, Any], problem: str) -> None:
         self.button.setEnabled(True)
         self._tell(f"⚠ {problem}" if problem else found_text(found))
+        self.cost_told.emit("" if problem else cost_text(found))
 
     def _tell(self, text: str) -> None:
         self.text.setText(text)
@@ -72,11 +85,13 @@ def found_text(found: dict[str, Any]) -> str:
             height=found["height"], width=found["width"], share=100 * found["valid_share"]
         ),
     ]
-    expected = found.get("model")
-    if expected and expected.get("seconds_expected") is not None:
-        lines.append(
-            tr("The whole layer takes about {time} and {memory:.1f} GB of memory").format(
-                time=duration_text(expected["seconds_expected"]), memory=expected["memory_mb_expected"] / 1024
-            )
-        )
     return "\n".join([*lines, *(f"⚠ {warning['text']}" for warning in found["warnings"])])
+
+
+def cost_text(found: dict[str, Any]) -> str:
+    """Expected time and memory of a run over the chosen area, by the timing of the chosen device."""
+    expected = found.get("model")
+    if not expected or expected.get("seconds_expected") is None:
+        return ""
+    time, memory_gb = duration_text(expected["seconds_expected"]), expected["memory_mb_expected"] / 1024
+    return tr("About {time} and {memory:.1f} GB of memory").format(time=time, memory=memory_gb)

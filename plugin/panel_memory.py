@@ -21,10 +21,13 @@ def keep(model: ModelChooser, outputs: OutputChooser, advanced: AdvancedOptions)
     values = {
         "model": model.path(),
         "outputs": ",".join(name for name, box in outputs.boxes.items() if box.isChecked()),
+        "heads": outputs.heads.currentData(),
         "destination": outputs.destination.currentData(),
         "folder": outputs.folder.filePath(),
         "overlap": advanced.overlap.value(),
         "device": advanced.device.currentText(),
+        "precision": advanced.precision.currentText(),
+        "check_at_once": advanced.check_at_once.isChecked(),
     }
     for name, value in values.items():
         settings.setValue(PREFIX + name, value)
@@ -42,12 +45,15 @@ def recall(model: ModelChooser, outputs: OutputChooser, advanced: AdvancedOption
     if settings.contains(PREFIX + "outputs"):
         for name, box in outputs.boxes.items():
             box.setChecked(name in value("outputs").split(","))
+    _select(outputs.heads, value("heads"))
     _select(outputs.destination, value("destination"))
     outputs.folder.setFilePath(value("folder"))
     if settings.contains(PREFIX + "overlap"):
         advanced.overlap.setValue(settings.value(PREFIX + "overlap", 0.125, type=float))
     if value("device"):
         advanced.device.setCurrentText(value("device"))
+    advanced.precision.setCurrentText(value("precision") or "auto")
+    advanced.check_at_once.setChecked(settings.value(PREFIX + "check_at_once", True, type=bool))
 
 
 def forget() -> None:

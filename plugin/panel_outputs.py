@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtCore import pyqtSignal
-from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from ..backend.model_card import ModelCard
 from .output_names import free_paths
@@ -34,6 +34,13 @@ class OutputChooser(QWidget):
             box.setChecked(name in DEFAULT_OUTPUTS)
             box.toggled.connect(self.changed)
             grid.addWidget(box, place // 2, place % 2)
+        self.heads = QComboBox(self)
+        self.heads.setObjectName("heads")
+        self.heads.addItem(tr("mean and each head"), "all")
+        self.heads.addItem(tr("mean over the heads alone"), "mean")
+        self.heads.setToolTip(tr("Bands of the attention raster"))
+        self.heads.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        grid.addWidget(self.heads, 2, 1)
         self.destination = QComboBox(self)
         self.destination.setObjectName("destination")
         self.destination.addItem(tr("Temporary files"), TEMPORARY)
@@ -48,6 +55,7 @@ class OutputChooser(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(grid)
         layout.addLayout(line)
+        self.boxes["ATTENTION"].toggled.connect(self._update)
         self.destination.currentIndexChanged.connect(self._update)
         self.folder.fileChanged.connect(self._update)
         self._update()
@@ -58,7 +66,7 @@ class OutputChooser(QWidget):
         for name, box in self.boxes.items():
             box.setEnabled(name in self._allowed)
             box.setToolTip("" if name in self._allowed else tr("The model has no classes: it gives attention alone."))
-        self.changed.emit()
+        self._update()
 
     def chosen(self) -> list[str]:
         """Parameter ids of the rasters that are ticked and that the model gives."""
@@ -73,12 +81,18 @@ class OutputChooser(QWidget):
         return ""
 
     def parameters(self, scene_name: str, taken: set[str]) -> dict[str, object]:
-        """Destination by parameter id; None for what is not wanted. `taken` are files that runs in the queue will write."""
+        """Destination by parameter id, None for what is not wanted, and ATTENTION_HEADS.
+
+        `taken` are files that runs in the queue will write.
+        """
+        chosen = self.chosen()
         if self.destination.currentData() == TEMPORARY:
-            return {name: "TEMPORARY_OUTPUT" if name in self.chosen() else None for name in RASTER_OUTPUTS}
-        paths = free_paths(Path(self.folder.filePath().strip()), scene_name, self.chosen(), taken)
-        return {name: paths.get(name) for name in RASTER_OUTPUTS}
+            paths = dict.fromkeys(chosen, "TEMPORARY_OUTPUT")
+        else:
+            paths = free_paths(Path(self.folder.filePath().strip()), scene_name, chosen, taken)
+        return {**{name: paths.get(name) for name in RASTER_OUTPUTS}, "ATTENTION_HEADS": self.heads.currentData()}
 
     def _update(self) -> None:
         self.folder.setVisible(self.destination.currentData() == FOLDER)
+        self.heads.setEnabled("ATTENTION" in self.chosen())
         self.changed.emit()

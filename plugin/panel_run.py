@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from qgis.PyQt.QtCore import Qt, pyqtSignal, pyqtSlot
+from qgis.PyQt.QtCore import Qt, QUrl, pyqtSignal, pyqtSlot
+from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
+from .locations import help_url
 from .run_queue import Run, RunQueue
 from .translation import tr
 
@@ -28,29 +30,42 @@ class RunBar(QWidget):
         self.stage.setObjectName("stage")
         self.stage.setWordWrap(True)
         self.stage.setTextFormat(Qt.TextFormat.PlainText)
+        self.stall = QLabel(self)
+        self.stall.setObjectName("stall")
+        self.stall.setWordWrap(True)
+        self.stall.setTextFormat(Qt.TextFormat.PlainText)
+        self.end = QPushButton(tr("End the run"), self)
+        self.end.setObjectName("end")
+        self.end.clicked.connect(self._cancel)
         self.run = QPushButton(tr("Run"), self)
         self.run.setObjectName("run")
         self.run.setDefault(True)
         self.cancel = QPushButton(tr("Cancel"), self)
         self.cancel.setObjectName("cancel")
+        self.help = QPushButton(tr("Help"), self)
+        self.help.setObjectName("help")
+        self.help.clicked.connect(lambda: QDesktopServices.openUrl(QUrl(help_url("panel"))))
         self.drop = QPushButton(tr("Forget waiting runs"), self)
         self.run.clicked.connect(self.run_wanted)
         self.cancel.clicked.connect(self._cancel)
         self.drop.clicked.connect(queue.drop_waiting)
         line = QHBoxLayout()
+        line.addWidget(self.help)
         line.addWidget(self.drop)
         line.addStretch(1)
         line.addWidget(self.cancel)
         line.addWidget(self.run)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(9, 0, 9, 9)
-        for widget in (self.problem, self.stage, self.bar):
+        for widget in (self.problem, self.stage, self.bar, self.stall):
             layout.addWidget(widget)
+        layout.addWidget(self.end, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addLayout(line)
         queue.started.connect(self._started)
         queue.ended.connect(self._show_queue)
         queue.changed.connect(self._show_queue)
         self.set_problem("")
+        self._tell_stall("")
         self._show_queue()
 
     def set_problem(self, text: str) -> None:
@@ -64,6 +79,7 @@ class RunBar(QWidget):
         self.stage.setText(tr("{scene}: starting").format(scene=run.scene_name))
         run.feedback.stage_told.connect(self._tell)
         run.feedback.progressChanged.connect(self._move)
+        run.feedback.stalled.connect(self._tell_stall)
         self._show_queue()
 
     @pyqtSlot(str)
@@ -75,8 +91,16 @@ class RunBar(QWidget):
     def _move(self, percent: float) -> None:
         self.bar.setValue(int(percent))
 
+    @pyqtSlot(str)
+    def _tell_stall(self, text: str) -> None:
+        told = bool(text) and self._queue.current is not None
+        self.stall.setText(f"⚠ {text}" if told else "")
+        for widget in (self.stall, self.end):
+            widget.setVisible(told)
+
     def _cancel(self) -> None:
         self.cancel.setEnabled(False)
+        self._tell_stall("")
         self.stage.setText(tr("Cancelling…"))
         self._queue.cancel_current()
 
@@ -86,6 +110,8 @@ class RunBar(QWidget):
             widget.setVisible(running)
         if running:
             self.cancel.setEnabled(not self._queue.current.feedback.isCanceled())
+        else:
+            self._tell_stall("")
         self.run.setText(tr("Queue") if running else tr("Run"))
         self.run.setToolTip(tr("Runs after the one that is running.") if running else "")
         self.drop.setVisible(waiting > 0)

@@ -7,12 +7,15 @@ from qgis.core import QgsProcessingFeedback
 from qgis.PyQt.QtCore import pyqtSignal
 
 from .message_stream import Excerpt
+from .processing.job_feedback import stall_text
 
 
 class RunFeedback(QgsProcessingFeedback):
     """Called from the run's thread. What the main thread must hear of at once is a signal; the rest it reads at the end."""
 
     stage_told = pyqtSignal(str)
+    stalled = pyqtSignal(str)
+    """What to tell of a run that does not go on; empty when it does again."""
 
     text_interval_s = 1.0
     """A panel shows the latest text instead of keeping each, so it may change each second."""
@@ -31,6 +34,13 @@ class RunFeedback(QgsProcessingFeedback):
 
     def setProgressText(self, text: str) -> None:
         self.stage_told.emit(text)
+
+    def tell_stall(self, seconds: float) -> None:
+        """Takes what the job tells of a stall of so many `seconds`, or with 0 of its end."""
+        text = stall_text(seconds) if seconds else ""
+        if text:
+            self._keep(text)
+        self.stalled.emit(text)
 
     def reportError(self, error: str, fatalError: bool = False) -> None:  # noqa: N803
         self.error = error

@@ -57,13 +57,21 @@ class SceneCheck(QObject):
 
 
 def check_arguments(parameters: Mapping[str, Any]) -> list[str]:
-    """The command line's arguments for the panel's parameters of `sardine:landcover`; BANDS hold files, not layers' ids."""
+    """The command line's arguments for the panel's parameters of `sardine:landcover`.
+
+    BANDS are files, not layers' ids; BOUNDS, where there are any, are bounds and their reference system.
+    """
     arguments = ["--model", parameters["MODEL"], "--units", parameters["UNITS"]]
+    arguments += ["--device", parameters["DEVICE"], "--precision", parameters["PRECISION"], f"--overlap={parameters['OVERLAP']}"]
     for band in parameters["BANDS"]:
         arguments += ["--band", band]
     for name, option in (("CALIBRATION_DB", "--calibration-db"), ("SPACING_M", "--spacing-m")):
         if parameters.get(name) is not None:
             arguments.append(f"{option}={parameters[name]}")
+    if parameters.get("BOUNDS") is not None:
+        bounds, bounds_crs = parameters["BOUNDS"]
+        arguments += ["--bounds", *(f"{number:f}" for number in bounds)]
+        arguments += ["--bounds-crs", bounds_crs] if bounds_crs else []
     return [*arguments, *(["--allow-coarse"] if parameters.get("ALLOW_COARSE") else [])]
 
 

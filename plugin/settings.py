@@ -7,6 +7,8 @@ from qgis.core import QgsSettings
 
 PYTHON_KEY = "sardine/python"
 """The interpreter that a person chose for the backend; absent or empty where none was chosen."""
+STALL_KEY = "sardine/stall_s"
+"""Seconds without progress after which a person is told; to be changed in QGIS's advanced settings."""
 
 
 def chosen_python() -> str:
@@ -20,3 +22,8 @@ def choose_python(path: str) -> None:
         QgsSettings().setValue(PYTHON_KEY, path.strip())
     else:
         QgsSettings().remove(PYTHON_KEY)
+
+
+def stall_s() -> float:
+    """How long a run may make no progress before a person is told."""
+    return float(QgsSettings().value(STALL_KEY, 60.0, type=float))

@@ -19,9 +19,9 @@ from qgis.core import (
 from qgis.PyQt.QtGui import QIcon
 
 from ...backend.protocol import ErrorCode, Request, Result, SardineError, TaskResult
-from .. import sample_layers
+from .. import sample_layers, settings
 from ..backend_environment import BackendCommand
-from ..backend_process import BackendError, BackendRun
+from ..backend_process import BackendError, BackendRun, Patience
 from ..error_text import describe
 from ..interpreter import backend_command
 from ..locations import ICONS, help_url
@@ -39,6 +39,7 @@ class BackendAlgorithm(QgsProcessingAlgorithm):
     def __init__(self) -> None:
         super().__init__()
         self._command: BackendCommand | None = None
+        self._patience = Patience()
         self._refusal: SardineError | QgsProcessingException | None = None
 
     def prepare(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> None:
@@ -66,6 +67,7 @@ class BackendAlgorithm(QgsProcessingAlgorithm):
         try:
             self.prepare(parameters, context, feedback)
             self._command = backend_command()
+            self._patience = Patience(stalled_s=settings.stall_s())
             feedback.pushDebugInfo(tr("Backend: {python}").format(python=self._command.program))
         except (SardineError, QgsProcessingException) as error:
             # Raised by processAlgorithm: of what is raised here Processing tells its caller only that there were errors.
@@ -89,7 +91,7 @@ class BackendAlgorithm(QgsProcessingAlgorithm):
         if self._command is None:
             raise not_prepared()
         try:
-            return BackendRun(self._command, request, JobFeedback(feedback, name)).run()
+            return BackendRun(self._command, request, JobFeedback(feedback, name), self._patience).run()
         except BackendError as error:
             if error.log and error.code is not ErrorCode.CANCELLED:
                 feedback.pushDebugInfo(tr("What the backend printed:"))

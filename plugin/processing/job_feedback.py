@@ -53,6 +53,14 @@ class JobFeedback:
         elif isinstance(message, Progress):
             self._show(message)
 
+    def on_stalled(self, seconds: float) -> None:
+        """Tells of a stall in the log; a panel is told so that it can offer to end the run."""
+        tell = getattr(self._feedback, "tell_stall", None)
+        if tell is not None:
+            tell(seconds)
+        elif seconds:
+            self._feedback.pushWarning(stall_text(seconds))
+
     def _show(self, progress: Progress) -> None:
         now_s = time.monotonic()
         if progress.stage != self._stage or now_s - self._told_at_s > self._text_interval_s:
@@ -81,6 +89,12 @@ def progress_text(progress: Progress) -> str:
     if progress.left_s is not None:
         parts.append(tr("{time} left").format(time=duration_text(progress.left_s)))
     return ", ".join(parts)
+
+
+def stall_text(seconds: float) -> str:
+    """What a person is told of a run that does not go on."""
+    text = tr("No progress for {time}. The computer may be busy, or the backend hangs: wait, or end the run.")
+    return text.format(time=duration_text(seconds))
 
 
 def duration_text(seconds: float) -> str:

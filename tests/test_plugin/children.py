@@ -89,6 +89,17 @@ def silent() -> None:
     time.sleep(600)
 
 
+def stalls() -> None:
+    """Repeats itself for more than a second, goes on, and ends well."""
+    hello()
+    read()
+    for _ in range(15):
+        say({"type": "progress", "stage": "mapping", "done": 0, "total": 2})
+        time.sleep(0.1)
+    say({"type": "progress", "stage": "mapping", "done": 1, "total": 2})
+    say(RESULT)
+
+
 def killed() -> None:
     hello()
     read()

@@ -9,14 +9,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from qgis.core import QgsProcessingContext, QgsProcessingFeedback, QgsProject, QgsSettings
+import sardine
+from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingFeedback, QgsProject, QgsSettings
+from qgis.gui import QgisInterface
 from sardine.plugin.base_python import PythonFacts, ask_command, read_facts
+from sardine.plugin.dock import SardineDock
 from sardine.plugin.environment_builds import build_of
 from sardine.plugin.environment_folder import environment_path, read_requirements
 from sardine.plugin.environment_plan import SetupPlan
 from sardine.plugin.main import SardinePlugin
+from sardine.plugin.panel_memory import PREFIX
 
 from tests.test_plugin.material import radar_db, write_header_only_model, write_interpreter, write_model, write_raster
+from tests.test_plugin.panel_tools import add
 from tests.test_plugin.wheels import write_backend_wheels
 
 
@@ -160,3 +165,38 @@ def plan(base_facts: PythonFacts, backend_wheels: Path, environments_home: Path,
     requirements = read_requirements(root)
     path = environment_path(environments_home, requirements)
     return SetupPlan(path, base_facts, build_of("cpu"), tuple(requirements), backend_wheels)
+
+
+@pytest.fixture
+def own_settings(no_chosen_python: None) -> Iterator[None]:
+    """The plugin's settings, empty for a test and as they were afterwards; but no check of a scene begins by itself."""
+    settings = QgsSettings()
+    before = {key: settings.value(key) for key in settings.allKeys() if key.startswith("sardine/")}
+    settings.remove("sardine")
+    settings.setValue(f"{PREFIX}check_at_once", False)
+    yield
+    settings.remove("sardine")
+    for key, value in before.items():
+        settings.setValue(key, value)
+
+
+@pytest.fixture
+def gui(
+    qgis_processing: None, qgis_iface: QgisInterface, qgis_new_project: None, own_settings: None, python: Callable[[str], None]
+) -> Iterator[SardinePlugin]:
+    """The plugin in QGIS's window, with a backend that maps nothing and says that it is done."""
+    python("done")
+    plugin = sardine.classFactory(qgis_iface)
+    plugin.initGui()
+    yield plugin
+    plugin.unload()
+    QgsApplication.sendPostedEvents(None, 52)  # QEvent::DeferredDelete
+
+
+@pytest.fixture
+def dock(gui: SardinePlugin, scene: Path, header_model: Path) -> SardineDock:
+    """The panel on a loaded scene, with a model that no child reads."""
+    add(scene)
+    gui.open_panel()
+    gui.dock.model.choose(str(header_model))
+    return gui.dock

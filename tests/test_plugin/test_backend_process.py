@@ -27,6 +27,7 @@ class Recorder:
         self.cancelled = at_once
         self.cancels = cancels
         self.cancelled_at_s = 0.0
+        self.stalls: list[float] = []
 
     def is_cancelled(self) -> bool:
         return self.cancelled
@@ -36,6 +37,9 @@ class Recorder:
         if self.cancels and isinstance(message, Progress):
             self.cancelled = True
             self.cancelled_at_s = time.monotonic()
+
+    def on_stalled(self, seconds: float) -> None:
+        self.stalls.append(seconds)
 
 
 def command(habit: str) -> BackendCommand:
@@ -73,6 +77,17 @@ def test_backend_run_should_kill_a_child_that_does_not_listen() -> None:
     error = failing("silent", recorder)
     assert error.code is ErrorCode.CANCELLED
     assert time.monotonic() - recorder.cancelled_at_s < SHORT.cancel_s + SHORT.terminate_s + SHORT.leave_s + 1
+
+
+def test_backend_run_should_tell_of_a_child_that_lives_but_does_not_go_on() -> None:
+    recorder = Recorder()
+    BackendRun(command("stalls"), REQUEST, recorder, Patience(stalled_s=0.5)).run()
+    began, ended = recorder.stalls
+    assert 0.5 < began < 1.5
+    assert ended == 0.0
+    quick = Recorder()
+    BackendRun(command("done"), REQUEST, quick).run()
+    assert quick.stalls == []
 
 
 def test_backend_run_should_not_wait_for_hello_once_cancelled() -> None:
