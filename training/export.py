@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from backend.model import SardineModel, build_model
 from backend.model_card import Metric, ModelCard
@@ -54,11 +55,15 @@ def rounding_difference(model: SardineModel, card: ModelCard, dtype: str) -> dic
     x = x * 0.5 + torch.linspace(-2.5, 2.5, card.window_px)
     before, after = model.eval()(x), rounded.eval()(x)
     if before.logits is None:
-        return {"largest_change_of_attention": round(float((before.attention - after.attention).abs().max()), 5)}
+        return {"largest_change_of_attention": _two_digits((before.attention - after.attention).abs().max())}
     same = (before.logits.argmax(1) == after.logits.argmax(1)).float().mean()
     shares = [(logits / card.temperature).softmax(1) for logits in (before.logits, after.logits)]
     change = (shares[0] - shares[1]).abs().max()
-    return {"same_class_share": round(float(same), 5), "largest_change_of_probability": round(float(change), 5)}
+    return {"same_class_share": round(float(same), 5), "largest_change_of_probability": _two_digits(change)}
+
+
+def _two_digits(value: Tensor) -> float:
+    return float(f"{float(value):.2g}")
 
 
 def finished_card(config: ExportConfig, checkpoint: Checkpoint) -> ModelCard:
@@ -133,7 +138,13 @@ def _provenance(draft: ModelCard, checkpoint: Checkpoint) -> dict[str, Any]:
         **report["provenance"],
     }
     if not draft.classes:
-        return {**told, "method": "DINO (arXiv 2104.14294), no labels", "chips": report["chips"], "data": report.get("data", {})}
+        return {
+            **told,
+            "method": "DINO (arXiv 2104.14294), no labels",
+            "chips": report["chips"],
+            "data": report["data"],
+            **_places(report),
+        }
     start = report["start"]
     learnt = "cross-entropy (of merged classes where a label says no more) and Dice"
     return {
@@ -141,12 +152,17 @@ def _provenance(draft: ModelCard, checkpoint: Checkpoint) -> dict[str, Any]:
         "method": f"supervised, {learnt}",
         "pretrained": start["kind"] != "scratch",
         "start": start,
-        "scenes": sum(store["places"] for store in report["data"]["stores"]),
+        **_places(report),
         "data": report["data"],
         "labels": report["labels"],
         "recipe": report["recipe"],
         "earlier_runs": report["earlier"],
     }
+
+
+def _places(report: dict[str, Any]) -> dict[str, int]:
+    """The number of places, which the plugin shows; a simulated scene is one."""
+    return {"scenes": sum(store["places"] for store in report["data"]["stores"])}
 
 
 def _without_folders(settings: Any) -> Any:

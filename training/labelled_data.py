@@ -13,14 +13,14 @@ import numpy.typing as npt
 
 from backend.model_card import BandSpec, ModelCard
 from training.chips.store import ChipSplit, ChipStore, StoreError, open_store
+from training.data_provenance import describe_chips, describe_stores
 from training.finetune_config import FinetuneConfig, StoreConfig
 from training.label_sets import label_tables
 from training.metrics import BoolArray
+from training.scene_files import SPACING_M
 
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
-NAMED_PLACES = 100
-"""Real places that a model card names at most."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,8 @@ def _check_form(config: FinetuneConfig, store: ChipStore) -> None:
     info = store.info
     if info.chip_px < config.data.crop_px:
         raise ValueError(f"{store.folder} has chips of {info.chip_px} px, smaller than data.crop_px {config.data.crop_px}")
+    if info.spacing_m != SPACING_M:
+        raise ValueError(f"{store.folder} has chips of {info.spacing_m:g} m; models are made for {SPACING_M:g} m")
 
 
 def _store_bands(bands: Sequence[BandSpec], store: ChipStore) -> tuple[int, ...]:
@@ -233,29 +235,13 @@ def _lacks(card: ModelCard, members: BoolArray, train: Sequence[LabelledChips], 
 
 
 def describe_data(data: LabelledData, config: FinetuneConfig) -> dict[str, Any]:
-    """What a model card says of the chips: stores, sources, places of real ones, how many are simulated."""
-    stores = []
-    for chips, wanted in zip(data.train, config.data.stores, strict=True):
-        index = chips.split.index
-        simulated = index["simulated"][chips.rows] == "yes"
-        source, places = index["source"][chips.rows], chips.places()
-        entry: dict[str, Any] = {
-            "store": chips.name,
-            "weight": wanted.weight,
-            "chips": len(chips),
-            "simulated_chips": int(simulated.sum()),
-            "real_chips": int((~simulated).sum()),
-            "sources": {str(name): int((source == name).sum()) for name in np.unique(source.astype(str))},
-            "places": len(set(places.tolist())),
-            "real_places": sorted(set(places[~simulated].tolist()))[:NAMED_PLACES],
-            "held_out_places": list(wanted.hold_out_places),
-        }
-        stores.append(entry)
-    real = sum(entry["real_chips"] for entry in stores)
-    told: dict[str, Any] = {"stores": stores, "real_chips": real, "simulated_chips": sum(e["simulated_chips"] for e in stores)}
-    if real:
-        told["attribution"] = "Contains modified Copernicus Sentinel data"
-    return told
+    """What a model card says of the chips."""
+    return describe_stores(
+        [
+            describe_chips(chips.name, chips.split, chips.rows, weight=wanted.weight, held_out_places=list(wanted.hold_out_places))
+            for chips, wanted in zip(data.train, config.data.stores, strict=True)
+        ]
+    )
 
 
 def label_legend(data: LabelledData, card: ModelCard) -> Mapping[str, float]:

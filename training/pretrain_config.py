@@ -214,8 +214,8 @@ class PretrainConfig:
     stop_on_collapse: bool = True
     """Whether a collapsed run stops."""
 
-    tensorboard: bool = False
-    """Write curves for TensorBoard too (needs the package tensorboard)."""
+    tensorboard: bool = True
+    """Write curves for TensorBoard too."""
 
     resume: bool = False
     """Go on with the run in `out`, whose settings must be the same."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from backend.model_card import ModelCard
 from training.checkpoint import METRICS, Checkpoint, append_metrics, config_json, current_commit, save_checkpoint, start_run
 from training.crops import power_planes, render_views
+from training.data_provenance import describe_chips, describe_stores
 from training.dino import Dino, Schedules
 from training.distributed import Team
 from training.feed import Feeder
@@ -222,6 +223,7 @@ class PretrainRun:
             "health": None if self.health is None else dataclasses.asdict(self.health),
             "chips": len(self.source),
             "simulated_only": self.source.simulated_only,
+            "data": self._described(),
             "provenance": self.provenance,
         }
         state = {
@@ -240,6 +242,15 @@ class PretrainRun:
             raise self.log.saving_failed(self.step, error) from error
         self._saved = time.monotonic()
         self.log.saved_step = self.step
+
+    def _described(self) -> dict[str, Any]:
+        """What a model card says of the chips."""
+        return describe_stores(
+            [
+                describe_chips(folder.name, split, self.source.looks[self.source.looks[:, 0] == number, 1])
+                for number, (folder, split) in enumerate(zip(self.config.data.stores, self.source.splits, strict=True))
+            ]
+        )
 
     def _stop_for_divergence(self, step: int, what: str) -> None:
         """`step` is counted from 0."""

@@ -21,9 +21,10 @@ import rasterio
 import torch
 from rasterio.errors import NotGeoreferencedWarning
 
+from backend.job import run_job
 from backend.model import build_model
-from backend.model_card import ModelCard
-from backend.model_file import load_model, save_model
+from backend.model_card import ModelCard, read_header
+from backend.protocol import BandSource, JobRequest, OutputPaths
 from tests.test_training.made_stores import made_chip, write_store
 from training.checkpoint import load_checkpoint
 from training.checks import machine_problems
@@ -52,6 +53,7 @@ TINY_SETTINGS = {
     "threads": 1,
     "precision": "fp32",
     "log_steps": 2,
+    "tensorboard": "false",
 }
 TINY = [f"--{name}={value}" for name, value in TINY_SETTINGS.items()]
 
@@ -139,16 +141,25 @@ def test_checkpoint_should_hold_the_teachers_encoder_for_its_card(finished: Path
     assert checkpoint.report["crops_seen"] == 32
 
 
-def test_encoder_should_give_attention_in_the_backend(finished: Path, tmp_path: Path) -> None:
-    checkpoint = load_checkpoint(finished)
-    model = build_model(ModelCard.from_json(checkpoint.card))
-    model.load_state_dict(checkpoint.weights)
-    save_model(tmp_path / "encoder.safetensors", ModelCard.from_json(checkpoint.card), model, "float32")
-    loaded, _ = load_model(tmp_path / "encoder.safetensors")
-    with torch.no_grad():
-        found = loaded(torch.randn(1, 2, 32, 32))
-    assert found.logits is None
-    assert float(found.attention.mean()) == pytest.approx(1.0, abs=1e-4)
+def test_exported_encoder_should_give_attention_in_the_backend(scenes: Path, finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "encoder.safetensors"
+    assert main(["export", "--run", str(finished), "--out", str(out), "--name", "encoder"]) == 0
+    card = read_header(out).card
+    assert card.training["simulated_only"] is True
+    assert card.training["data"]["simulated_chips"] == card.training["chips"] > 0
+    assert card.training["rounding"]["largest_change_of_attention"] < 0.1
+    scene = scenes.parent / "tif" / "scene_00000.tif"
+    request = JobRequest(
+        bands=(BandSource("VV", str(scene), 1), BandSource("VH", str(scene), 2)),
+        model=str(out),
+        outputs=OutputPaths(attention=str(tmp_path / "attention.tif")),
+        units="db",
+        device="cpu",
+    )
+    run_job(request, lambda _message: None, lambda: False)
+    with rasterio.open(tmp_path / "attention.tif") as file:
+        assert (file.count, file.shape) == (3, (12, 18)), "the mean and a band a head, a pixel a patch"
+        assert float(np.nanmean(file.read(1))) == pytest.approx(1.0, abs=0.2)
 
 
 def test_same_seed_should_give_the_same_weights(scenes: Path, finished: Path, tmp_path: Path) -> None:
