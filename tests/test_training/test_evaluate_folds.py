@@ -11,18 +11,24 @@ import numpy as np
 import pytest
 
 from tests.test_training.evaluation_material import WATER_SET, constant_model, half_water_db, write_chip
+from tests.test_training.stores import simulated_store
+from training.checkpoint import load_checkpoint
+from training.chips.build import make_store
+from training.chips.config import ChipsConfig, SourceConfig, SplitConfig
 from training.config import ConfigError
 from training.evaluate import unet
 from training.evaluate.baselines import ForestMapper, OtsuMapper, ThresholdMapper, local_features, otsu_threshold
 from training.evaluate.config import EvaluateConfig
 from training.evaluate.cross_validation import cross_validate
 from training.evaluate.figures import Definition, difference, overall_accuracy
+from training.evaluate.finetuned import finetuned
 from training.evaluate.folds import Fold, Method, assign_folds, gather, run_folds
 from training.evaluate.learning import LearningScene
 from training.evaluate.legends import SIX_GROUPS, WATER
 from training.evaluate.score import SceneScore
 from training.evaluate.unet import BATCH, CROP_PX, SmallUNet, UNetMapper, draw_crops
 from training.metrics import IGNORE
+from training.run import parse
 
 
 def learning(name: str, place: str, label: np.ndarray, groups: np.ndarray | None = None, simulated: bool = False) -> LearningScene:
@@ -197,6 +203,41 @@ def test_cross_validation_should_measure_each_scene_once_and_go_on_where_it_was(
         cross_validate(dataclasses.replace(config, seed=3))
 
 
+def test_finetuned_model_should_not_see_the_held_out_place_and_be_made_once(tmp_path: Path, root: Path) -> None:
+    folder = tmp_path / "chips"
+    folder.mkdir()
+    for number in range(4):
+        write_chip(folder, f"place{number}", half_water_db(half(64, 64), seed=number), half(64, 64), 500_000 + 20_000 * number)
+    source = SourceConfig(
+        name="water",
+        root=folder,
+        files=("*_S1.tif",),
+        label_replace={"_S1": "_label"},
+        legend="sen1floods11",
+        units="db",
+        place="table",
+        data_root=folder,
+    )
+    named = {"train": ["place[012]_.*"], "validation": ["place3_.*"]}
+    make_store(ChipsConfig(tmp_path / "store", (source,), chip_px=64, splits=SplitConfig(named=named)))
+    smoke = ["finetune", "--config", str(root / "training/configs/finetune_smoke.yaml"), f"--out={tmp_path / 'x'}"]
+    stores = [{"folder": str(simulated_store(tmp_path))}, {"folder": str(tmp_path / "store"), "validate": False}]
+    _, settings = parse([*smoke, f"--data.stores={json.dumps(stores)}"])
+    held_out = ("place0_S1.tif",)
+    fold = tmp_path / "fold_0"
+    mapper = finetuned(settings, held_out, fold, "ViT", 0, "cpu")
+    report = load_checkpoint(fold / "finetuned_0").report
+    assert report["data"]["stores"][1]["real_places"] == ["place1_S1.tif", "place2_S1.tif"]
+    config = EvaluateConfig(tmp_path / "out", (WATER_SET,), folds=2, data=folder)
+    scene = gather(config).scenes[0]
+    found = mapper.map(scene, WATER)
+    assert found.groups.shape == (64, 64)
+    assert set(np.unique(found.groups)) <= {0, 1}
+    written = (fold / "finetuned_0.safetensors").stat().st_mtime_ns
+    finetuned(settings, held_out, fold, "ViT", 0, "cpu")
+    assert (fold / "finetuned_0.safetensors").stat().st_mtime_ns == written
+
+
 def test_method_should_never_learn_from_a_place_that_is_held_out(tmp_path: Path) -> None:
     config = dataclasses.replace(four_chips(tmp_path), model=None)
     material = gather(config)
@@ -246,6 +287,8 @@ def test_fold_settings_should_be_checked_together() -> None:
         )
     for part in ("folds must be 0 or at least 2", "not tree", "need simulated scenes", "legends water"):
         assert part in str(error.value)
+    with pytest.raises(ConfigError, match="finetune_note must say"):
+        EvaluateConfig(Path("o"), (WATER_SET,), folds=2, finetune=Path("f.yaml"))
     with pytest.raises(ConfigError, match="model must name"):
         EvaluateConfig(Path("o"), (WATER_SET,))
     with pytest.raises(ConfigError, match="need folds"):

@@ -108,6 +108,10 @@ class EvaluateConfig:
     """Settings (YAML) of a `finetune` that is run in each fold with its places held out, exported, and measured through the
     backend."""
 
+    finetune_note: str = ""
+    """What the pre-training that `finetune` begins with saw of the places, for the card: for example "pre-trained on all places,
+    unlabelled", or "no pre-training"."""
+
     simulated: Optional[LabelSet] = None
     """Simulated scenes that forest_simulated and unet_simulated learn from beside the real ones. WorldCover codes: six_groups."""
 
@@ -139,6 +143,8 @@ def _fold_problems(config: EvaluateConfig) -> list[str]:
         problems.append("folds must be 0 or at least 2")
     if not config.folds and (config.baselines or config.finetune):
         problems.append("baselines and finetune need folds")
+    if config.finetune is not None and not config.finetune_note.strip():
+        problems.append("finetune_note must say what the pre-training saw of the places")
     unknown = set(config.baselines) - set(BASELINES)
     if unknown:
         problems.append(f"baselines must be of {', '.join(BASELINES)}, not {', '.join(sorted(unknown))}")

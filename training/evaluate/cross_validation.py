@@ -15,8 +15,7 @@ from training.evaluate.fold_report import write_fold_report
 from training.evaluate.folds import Scores, assign_folds, gather, methods_of, run_folds
 from training.evaluate.output import EVALUATION, FIGURES, REPORT, card_entries, provenance, write_json
 from training.evaluate.score import SceneScore
-
-NOTE = "cross-validated by place with the same config"
+from training.finetune_config import FinetuneConfig
 
 Table = dict[str, dict[str, list[Figure]]]
 """Figures by legend and method."""
@@ -27,11 +26,12 @@ def cross_validate(config: EvaluateConfig) -> Table:
 
     Raises FileNotFoundError without scenes, ValueError for fewer places than folds and where `out` holds folds of other places.
     """
+    settings = _settings_of(config)
     material = gather(config)
     folds = assign_folds(material.real, config.folds, config.seed)
     with model_file(config.model) if config.model else contextlib.nullcontext() as model:
         card = read_header(model).card if model else None
-        methods = methods_of(config, model)
+        methods = methods_of(config, model, settings)
         scores = run_folds(config, material, folds, methods)
         facts = provenance(config, card)
     table = table_of(scores, config)
@@ -59,10 +59,23 @@ def cross_validate(config: EvaluateConfig) -> Table:
     )
     for method in methods:
         entries = {legend: by_method[method.name] for legend, by_method in table.items() if method.name in by_method}
-        write_json(config.out / f"{method.file_name}_{FIGURES}", card_entries(entries, method.note or NOTE))
+        write_json(config.out / f"{method.file_name}_{FIGURES}", card_entries(entries, method.note))
     write_fold_report(config.out / REPORT, facts, folds, material, scores, table, differences)
     print(config.out / REPORT)
     return table
+
+
+def _settings_of(config: EvaluateConfig) -> FinetuneConfig | None:
+    """The settings of `config.finetune`, checked before anything runs; what is wrong with them ends the process as a command line
+    does.
+    """
+    if config.finetune is None:
+        return None
+    from training.run import parse
+
+    settings = parse(["finetune", "--config", str(config.finetune)])[1]
+    assert isinstance(settings, FinetuneConfig)
+    return settings
 
 
 def by_legend(scores: Scores) -> dict[str, dict[str, list[list[SceneScore]]]]:

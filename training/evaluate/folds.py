@@ -17,6 +17,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from backend.protocol import SardineError
 from training.evaluate.baselines import ForestMapper, OtsuMapper, ThresholdMapper
 from training.evaluate.config import EvaluateConfig
+from training.evaluate.finetuned import finetuned
 from training.evaluate.learning import LearningScene, learning_scene
 from training.evaluate.legends import SIX_GROUPS
 from training.evaluate.maps import BackendMapper, Mapper, read_radar
@@ -24,7 +25,10 @@ from training.evaluate.output import LeftOut, say, write_json
 from training.evaluate.scenes import LabelledScene, label_on_grid, list_labelled
 from training.evaluate.score import SceneScore, score_scene
 from training.evaluate.unet import UNetMapper
+from training.finetune_config import FinetuneConfig
 from training.metrics import IGNORE
+
+CROSS_VALIDATED = "cross-validated by place with the same config"
 
 
 @dataclass(frozen=True)
@@ -57,17 +61,29 @@ class Method:
     learn: Callable[[Fold, int], Mapper]
     seeded: bool = True
     """Whether a seed changes it."""
-    note: str = ""
-    """What it saw of the held-out places, where it was not trained in the folds."""
+    note: str = CROSS_VALIDATED
+    """What it saw of the held-out places, for the model card."""
 
     @property
     def file_name(self) -> str:
         return re.sub(r"\W+", "_", self.name).strip("_").lower()
 
 
-def methods_of(config: EvaluateConfig, model: Path | None) -> list[Method]:
-    """The methods of the configuration, in its order; `model` is the fixed model file, if there is one."""
+def methods_of(config: EvaluateConfig, model: Path | None, settings: FinetuneConfig | None) -> list[Method]:
+    """The methods of the configuration, in its order.
+
+    `model` is a fixed model file, `settings` those of the `finetune` that is run in each fold; None for none.
+    """
     found = [_baseline(name, config) for name in config.baselines]
+    if settings is not None:
+        name = f"ViT by {config.finetune.name}" if config.finetune else "ViT"
+        found.append(
+            Method(
+                name,
+                lambda fold, seed: finetuned(settings, fold.held_out, fold.folder, name, seed, config.device),
+                note=f"{CROSS_VALIDATED}; {config.finetune_note}",
+            )
+        )
     if model is not None:
         mapper = BackendMapper(model, config.device)
         found.append(Method(mapper.name, lambda fold, seed: mapper, False, config.note))

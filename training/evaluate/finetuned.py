@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A fold's own model: one `finetune` whose stores hold the fold's places out, exported, and run by the backend."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.config import ExportConfig
+from training.evaluate.maps import BackendMapper
+from training.export import export
+from training.finetune import finetune
+from training.finetune_config import FinetuneConfig
+from training.state import STATE
+
+
+def fold_settings(settings: FinetuneConfig, held_out: Sequence[str], run: Path, seed: int, device: str) -> FinetuneConfig:
+    """`settings` with the places of a fold held out of every store, beside those that are held out anyway."""
+    patterns = tuple(re.escape(place) for place in held_out)
+    stores = tuple(
+        dataclasses.replace(store, hold_out_places=(*store.hold_out_places, *patterns)) for store in settings.data.stores
+    )
+    return dataclasses.replace(
+        settings,
+        out=run,
+        data=dataclasses.replace(settings.data, stores=stores),
+        seed=seed,
+        device=device,
+        resume=(run / STATE).is_file(),
+    )
+
+
+def finetuned(settings: FinetuneConfig, held_out: Sequence[str], folder: Path, name: str, seed: int, device: str) -> BackendMapper:
+    """The model of a fold, trained unless `folder` holds its file already; a run that was stopped goes on.
+
+    Raises what `finetune` and `export` raise.
+    """
+    path, run = folder / f"finetuned_{seed}.safetensors", folder / f"finetuned_{seed}"
+    if not path.is_file():
+        finetune(fold_settings(settings, held_out, run, seed, device))
+        export(ExportConfig(run=run, out=path, name=f"{name}, {folder.name}, seed {seed}"))
+    return BackendMapper(path, device, name)
