@@ -70,6 +70,8 @@ def find_python(chosen: str, environ: Mapping[str, str], plugin_root: Path, shar
 def _absence(shared: Environment | None) -> str:
     if shared is None or shared.state is State.ABSENT:
         return "The backend is not set up yet."
+    if shared.state is State.OUTDATED:
+        return "The backend was set up for another version of SARdine; this one needs other packages."
     if shared.state is State.UNFINISHED:
         return f"The backend's environment in {shared.path} is only half installed."
     base = shared.stamp.base if shared.stamp is not None else ""

@@ -30,16 +30,16 @@ HOME_VARIABLE = "SARDINE_HOME"
 STAMP = "sardine.json"
 PREFIX = "backend-"
 REMOVED_PREFIX = "removed-"
-MARGIN_MB = 500
 LONGEST_INSIDE = 140
 """Letters of the longest path inside an environment, measured with torch 2.14 ("Lib/site-packages/" and 121), and a reserve."""
 LONGEST_ON_WINDOWS = 259
 
 
 class State(Enum):
-    """What `look` finds."""
+    """What `look` and `look_for` find. Outdated: there is none for these requirements, but one that another version made."""
 
     ABSENT = "absent"
+    OUTDATED = "outdated"
     UNFINISHED = "unfinished"
     BROKEN = "broken"
     READY = "ready"
@@ -129,6 +129,14 @@ def look(path: Path) -> Environment:
     return Environment(path, State.READY if whole else State.BROKEN, stamp)
 
 
+def look_for(folder: Path, requirements: list[str]) -> Environment:
+    """The environment for `requirements` among those in `folder`."""
+    found = look(environment_path(folder, requirements))
+    if found.state is State.ABSENT and others(folder, found.path):
+        return Environment(found.path, State.OUTDATED)
+    return found
+
+
 def others(folder: Path, current: Path) -> list[Environment]:
     """Environments that earlier or later versions of the plugin made."""
     found = sorted(folder.glob(f"{PREFIX}*")) if folder.is_dir() else []
@@ -209,11 +217,6 @@ def free_mb(folder: Path) -> int:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return shutil.disk_usage(folder).free // 2**20
-
-
-def needed_mb(download_mb: int, installed_mb: int) -> int:
-    """Free space that a set-up takes at its peak: wheels lie in pip's cache and in its temporary folder while they are unpacked."""
-    return installed_mb + 2 * download_mb + MARGIN_MB
 
 
 def location_problem(path: Path, needed: int, windows: bool = os.name == "nt") -> str:

@@ -22,6 +22,7 @@ KEPT_PIP_VARIABLES = ("PIP_INDEX_URL", "PIP_CONFIG_FILE", "PIP_PROXY", "PIP_DEFA
 
 CERTIFICATE_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 OLDEST_RAW_PIP = (24, 1)
+MARGIN_MB = 500
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,16 @@ class SetupPlan:
     build: Build
     requirements: tuple[str, ...]
     wheels: Path | None = None
+
+    @property
+    def needed_mb(self) -> int:
+        """Free space that the set-up takes at its peak."""
+        return needed_mb(self.build, self.wheels)
+
+
+def needed_mb(build: Build, wheels: Path | None) -> int:
+    """Wheels lie in pip's cache and in its temporary folder while they are unpacked; those of a folder are read where they are."""
+    return build.installed_mb + (0 if wheels is not None else 2 * build.download_mb) + MARGIN_MB
 
 
 def pip_options(plan: SetupPlan) -> PipOptions:

@@ -19,6 +19,7 @@ from .environment_plan import SetupPlan, pip_options, pip_variables, take_lock
 from .guarded_process import EXIT_STATUS, Background, GuardedProcess
 from .interpreter_check import CheckReport, InterpreterCheck
 from .message_stream import Excerpt
+from .setup_progress import SetupProgress
 from .translation import tr
 
 PAUSE_MS, TRIES = 200, 25
@@ -28,8 +29,9 @@ PAUSE_MS, TRIES = 200, 25
 class EnvironmentSetup(QObject):
     """One set-up at a time. Main thread only.
 
-    `changed` tells of a new `text` or `percent`; `ended` carries the outcome: done, failed or cancelled. After a failure
-    `problem` is its real cause with what to do, and the work folder stays, so that a second try need not download again.
+    `changed` tells of a new text or percent in `progress`; `ended` carries the outcome: done, failed or cancelled. After a failure
+    `problem` is its real cause with what to do, and the work folder stays, so that a second try need not download again. After a
+    success `remark` is what else there is to say.
     """
 
     changed = pyqtSignal()
@@ -37,18 +39,14 @@ class EnvironmentSetup(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.text = ""
-        self.percent = 0
+        self.progress = SetupProgress(self.changed.emit)
         self.problem = ""
+        self.remark = ""
         self.log = Excerpt(head_lines=200, tail_lines=400)
         self._plan: SetupPlan | None = None
         self._lock: QLockFile | None = None
         self._steps: list[Callable[[], None]] = []
-        self._range = (0, 0)
-        self._pip = pip_output.PipProgress()
-        self._download_mb = 1.0
         self._step_log = Excerpt()
-        self._cancelling = False
         self._background: Background | None = None
         self._child = GuardedProcess(self)
         self._child.printed.connect(self._read)
@@ -57,12 +55,16 @@ class EnvironmentSetup(QObject):
         self._check.ended.connect(self._checked)
         self._look = QTimer(self)
         self._look.setInterval(500)
-        self._look.timeout.connect(self._follow_installation)
+        self._look.timeout.connect(lambda: self.progress.follow(self._distributions))
 
     @property
     def plan(self) -> SetupPlan | None:
         """What is being set up, or was last."""
         return self._plan
+
+    @property
+    def _cancelling(self) -> bool:
+        return self.progress.is_frozen
 
     @property
     def is_running(self) -> bool:
@@ -75,14 +77,15 @@ class EnvironmentSetup(QObject):
         """
         if self.is_running:
             return tr("A set-up is running already.")
-        problem = folders.location_problem(plan.path, folders.needed_mb(plan.build.download_mb, plan.build.installed_mb))
+        problem = folders.location_problem(plan.path, plan.needed_mb)
         if problem:
             return problem
         plan.path.parent.mkdir(parents=True, exist_ok=True)
         lock, problem = take_lock(plan.path)
         if lock is None:
             return problem
-        self._plan, self._lock, self._cancelling, self.problem = plan, lock, False, ""
+        self._plan, self._lock, self.progress.is_frozen, self.problem = plan, lock, False, ""
+        self.remark = ""
         self.log = Excerpt(head_lines=200, tail_lines=400)
         try:
             folders.bring_back_previous(plan.path)
@@ -101,7 +104,7 @@ class EnvironmentSetup(QObject):
             self._get_packages,
             self._examine,
         ]
-        self._tell(tr("Starting"), 0)
+        self.progress.tell(tr("Starting"), 0)
         self._next()
         return ""
 
@@ -109,8 +112,8 @@ class EnvironmentSetup(QObject):
         """Ends what runs, with all that it started, and removes what was made; `ended` follows when nothing of it is left."""
         if not self.is_running or self._cancelling:
             return
-        self._cancelling = True
-        self._tell(tr("Cancelling…"), self.percent)
+        self.progress.is_frozen = True
+        self.progress.tell(tr("Cancelling…"))
         self._check.stop()
         if self._child.is_running:
             self._child.end()
@@ -121,7 +124,7 @@ class EnvironmentSetup(QObject):
         """Cancels and waits until nothing is left; for the end of QGIS."""
         if not self.is_running or self._plan is None:
             return
-        self._cancelling = True
+        self.progress.is_frozen = True
         self._check.stop()
         self._child.end_now()
         if self._background is not None:
@@ -147,8 +150,7 @@ class EnvironmentSetup(QObject):
     # The steps, in their order.
 
     def _make_venv(self) -> None:
-        self._tell(tr("Making an environment from Python {version}").format(version=self._plan.base.version_text), 1)
-        self._range = (1, 5)
+        self.progress.tell(tr("Making an environment from Python {version}").format(version=self._plan.base.version_text), 1)
         self._run(self._plan.base.path, ["venv", str(self._plan.path)])
 
     def _renew_pip(self) -> None:
@@ -167,7 +169,7 @@ class EnvironmentSetup(QObject):
         self._run_pip(package_arguments(pip_options(self._plan), self._plan.requirements, constraints))
 
     def _examine(self) -> None:
-        self._tell(tr("Checking that it works"), 95)
+        self.progress.tell(tr("Checking that it works"), 95)
         self._check.start(str(folders.python_in(self._plan.path)))
 
     def _checked(self, report: CheckReport) -> None:
@@ -175,7 +177,10 @@ class EnvironmentSetup(QObject):
             self._note(report.details.splitlines())
             self._fail(report.problem, tr("Press Retry, or choose another build."))
             return
-        self._tell(tr("Finishing"), 98)
+        on_gpu = any(device["name"].startswith("cuda") for device in report.found["devices"])
+        if self._plan.build.capabilities is not None and not on_gpu:
+            self.remark = tr("torch finds no NVIDIA GPU that it can use, so it computes on the CPU.")
+        self.progress.tell(tr("Finishing"), 98)
         versions = {str(name): str(version) for name, version in report.found["versions"].items()}
         self._in_background(lambda: folders.size_mb(self._plan.path), lambda size_mb: self._declare_whole(versions, size_mb))
 
@@ -210,7 +215,7 @@ class EnvironmentSetup(QObject):
             self._fail(str(error), pip_output.advice(str(error)))
 
     def _begin_pip(self, download_mb: float, percents: tuple[int, int]) -> None:
-        self._pip, self._download_mb, self._range = pip_output.PipProgress(), download_mb, percents
+        self.progress.begin_pip(download_mb, percents)
         self._look.start()
 
     def _run_pip(self, arguments: list[str]) -> None:
@@ -223,23 +228,11 @@ class EnvironmentSetup(QObject):
 
     def _read(self, lines: list[str]) -> None:
         for line in lines:
-            self._pip.feed(line)
-            if self._pip.to_install:
-                self._follow_installation()
-            elif self._pip.text and not self._cancelling:
-                share = min(1.0, self._pip.downloaded_mb / self._download_mb)
-                self._tell(self._pip.text, self._between(0.7 * share))
+            self.progress.feed(line, self._distributions)
         self._note([line for line in lines if not line.startswith("Progress ")])
 
-    def _follow_installation(self) -> None:
-        if self._pip.to_install and not self._cancelling:
-            installed = pip_output.installed_packages(folders.distributions(self._plan.path))
-            share = sum(name in installed for name in self._pip.to_install) / len(self._pip.to_install)
-            self._tell(self._pip.installing_text(installed), self._between(0.7 + 0.3 * share))
-
-    def _between(self, share: float) -> int:
-        first, last = self._range
-        return int(first + share * (last - first))
+    def _distributions(self) -> list[str]:
+        return folders.distributions(self._plan.path)
 
     def _note(self, lines: list[str]) -> None:
         text = "".join(f"{line}\n" for line in lines).encode()
@@ -248,11 +241,6 @@ class EnvironmentSetup(QObject):
         # A full disk must not end in an error about the log: the step itself will tell.
         with contextlib.suppress(OSError), (self._work / "setup.log").open("ab") as file:
             file.write(text)
-
-    def _tell(self, text: str, percent: int) -> None:
-        if (text, percent) != (self.text, self.percent):
-            self.text, self.percent = text, percent
-            self.changed.emit()
 
     def _step_ended(self, problem: str) -> None:
         self._look.stop()
@@ -295,7 +283,7 @@ class EnvironmentSetup(QObject):
         return True
 
     def _delete_and_finish(self, outcome: str) -> None:
-        self._tell(tr("Cleaning up"), self.percent)
+        self.progress.tell(tr("Cleaning up"))
         folder = self._plan.path.parent
         self._in_background(lambda: folders.delete_removed(folder), lambda _: self._finish(outcome))
 
@@ -306,7 +294,7 @@ class EnvironmentSetup(QObject):
             self._background = None
             then(result)
 
-        self._background = Background(work, self)
+        self._background = Background(work)
         self._background.done.connect(go_on)
         self._background.start()
 
@@ -317,5 +305,5 @@ class EnvironmentSetup(QObject):
         self._lock.unlock()
         self._lock = None
         if outcome == "done":
-            self._tell(tr("Ready"), 100)
+            self.progress.tell(tr("Ready"), 100)
         self.ended.emit(outcome)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from qgis.PyQt.QtCore import QIODevice, QObject, QProcess, QThread, QTimer, pyqtSignal
 
@@ -98,19 +99,27 @@ class GuardedProcess(QObject):
 
 
 class Background(QThread):
-    """Calls `work` in a thread; `done` carries what it returned, on the thread that made this."""
+    """Calls `work` in a thread; `done` carries what it returned, on the thread that made this. It outlives who asked for it."""
 
     done = pyqtSignal(object)
+    _running: ClassVar[set[Background]] = set()
 
-    def __init__(self, work: Callable[[], object], parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, work: Callable[[], object]) -> None:
+        super().__init__()
         self._work = work
         self._result: object = None
         self.finished.connect(self._tell)
+        Background._running.add(self)
+
+    @staticmethod
+    def wait_for_all() -> None:
+        """Waits until none runs any more; for the end of QGIS, which a thread must not outlive."""
+        for thread in list(Background._running):
+            thread.wait()
 
     def run(self) -> None:
         self._result = self._work()
 
     def _tell(self) -> None:
+        Background._running.discard(self)
         self.done.emit(self._result)
-        self.deleteLater()

@@ -8,10 +8,14 @@ from pathlib import Path
 
 from qgis.PyQt.QtCore import QStandardPaths
 
+from ..backend.protocol import SardineError
 from . import environment_folder, settings
-from .backend_environment import BackendCommand, find_python, job_command
+from .backend_environment import PYTHON_VARIABLE, BackendCommand, find_python, job_command
 from .environment_folder import Environment
 from .locations import PLUGIN_ROOT, qgis_folders
+from .translation import tr
+
+SHOWN = ("torch", "timm", "rasterio")
 
 
 def usual_home() -> Path:
@@ -29,8 +33,7 @@ def environments_home() -> Path:
 
 def shared_environment() -> Environment:
     """The environment for this plugin's requirements, in whatever state it is."""
-    requirements = environment_folder.read_requirements(PLUGIN_ROOT)
-    return environment_folder.look(environment_folder.environment_path(environments_home(), requirements))
+    return environment_folder.look_for(environments_home(), environment_folder.read_requirements(PLUGIN_ROOT))
 
 
 def backend_python() -> str:
@@ -41,3 +44,19 @@ def backend_python() -> str:
 def backend_command() -> BackendCommand:
     """The child that runs a job. Raises SardineError (interpreter_missing)."""
     return job_command(backend_python(), PLUGIN_ROOT, os.environ, qgis_folders())
+
+
+def backend_state() -> tuple[bool, str]:
+    """Whether there is an interpreter for the backend, and which, or why there is none, for people."""
+    try:
+        python = backend_python()
+    except SardineError as error:
+        return False, error.found
+    text = tr("Python: {python}").format(python=python)
+    shared = shared_environment()
+    if python == str(shared.python) and shared.stamp is not None:
+        names = ", ".join(f"{name} {shared.stamp.versions[name]}" for name in SHOWN if name in shared.stamp.versions)
+        text += "\n" + tr("{names}; {size:.1f} GB").format(names=names, size=shared.stamp.size_mb / 1024)
+    elif os.environ.get(PYTHON_VARIABLE) and not settings.chosen_python():
+        text += "\n" + tr("It is named by the environment variable {name}.").format(name=PYTHON_VARIABLE)
+    return True, text

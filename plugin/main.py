@@ -12,6 +12,7 @@ from qgis.PyQt.QtWidgets import QAction, QWidget
 
 from .dock import SardineDock
 from .environment_setup import EnvironmentSetup
+from .guarded_process import Background
 from .locations import ICONS
 from .options_page import SardineOptionsFactory
 from .processing.provider import SardineProvider
@@ -81,6 +82,7 @@ class SardinePlugin:
             self.setup.shut_down()
             self.setup.deleteLater()
             self.setup = None
+            Background.wait_for_all()
         if self._iface is not None:
             for action in self._actions:
                 self._iface.removePluginRasterMenu("SARdine", action)

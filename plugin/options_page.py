@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import typing
 
 from qgis.gui import QgsFileWidget, QgsOptionsPageWidget, QgsOptionsWidgetFactory
@@ -11,10 +10,9 @@ from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import QFormLayout, QGroupBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from ..backend.protocol import SardineError
 from . import panel_memory, settings
 from .backend_environment import PYTHON_VARIABLE
-from .interpreter import backend_python, environments_home
+from .interpreter import backend_state, environments_home
 from .locations import ICONS
 from .translation import tr
 
@@ -79,13 +77,8 @@ class SardineOptionsPage(QgsOptionsPageWidget):
 
     def look(self) -> None:
         """Says which Python is used now, or why none is."""
-        try:
-            text = tr("✓ The backend is set up: {python}").format(python=backend_python())
-        except SardineError as error:
-            text = f"⚠ {error.found}"
-        if os.environ.get(PYTHON_VARIABLE):
-            text += "\n" + tr("{variable} is set for this session.").format(variable=PYTHON_VARIABLE)
-        self.state.setText(text)
+        good, text = backend_state()
+        self.state.setText(f"✓ {text}" if good else f"⚠ {text}")
 
     def apply(self) -> None:
         """Keeps the interpreter that is named; an empty text takes a choice back."""

@@ -59,5 +59,5 @@ class PythonBanner(QFrame):
     def _show_progress(self) -> None:
         if not self._setup.is_running:
             return
-        self.text.setText(tr("The backend is being set up. {stage}").format(stage=self._setup.text))
-        self.bar.setValue(self._setup.percent)
+        self.text.setText(tr("The backend is being set up. {stage}").format(stage=self._setup.progress.text))
+        self.bar.setValue(self._setup.progress.percent)

@@ -59,6 +59,9 @@ class PipProgress:
             shown = tr("Downloading {package} ({size:.0f} MB)") if self._of_mb >= 1 else tr("Downloading {package}")
             self.text = shown.format(package=self._package, size=self._of_mb)
             return
+        if line.lstrip().startswith("WARNING: Retrying"):
+            self.text = tr("No answer from the server; trying again")
+            return
         installing = _INSTALLING.match(line)
         if installing:
             self._whole_mb += self._of_mb
@@ -144,7 +147,10 @@ def _known() -> tuple[tuple[str, str], ...]:
         (
             r"NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ConnectTimeout|Read timed out"
             r"|ReadTimeout|getaddrinfo failed|Connection refused|Network is unreachable|IncompleteRead|ConnectionResetError",
-            tr("The internet could not be reached. Check the connection and press Retry, or use a folder of wheels."),
+            tr(
+                "The server could not be reached. Check the connection and press Retry, compute on another build, which may "
+                "come from another server, or use a folder of wheels."
+            ),
         ),
         (
             r"THESE PACKAGES DO NOT MATCH THE HASHES|BadZipFile|Wheel .* is invalid|is not a valid wheel",

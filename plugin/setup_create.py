@@ -25,7 +25,7 @@ from qgis.PyQt.QtWidgets import (
 from . import environment_folder as folders
 from .base_python import PythonFacts
 from .environment_builds import Build, build_of, fitting_builds, hosts, label, suggest
-from .environment_plan import SetupPlan
+from .environment_plan import SetupPlan, needed_mb
 from .interpreter import environments_home, usual_home
 from .locations import PLUGIN_ROOT
 from .python_search import PythonSearch
@@ -83,14 +83,14 @@ class CreatePage(QWidget):
             return tr("Looking for a suitable Python…")
         if self.base() is None:
             return self.search.problem
-        if self.source.currentData() == WHEELS and not any(self._wheel_folder().glob("*.whl")):
+        wheels = self._wheels()
+        if wheels is not None and not any(wheels.glob("*.whl")):
             return tr("Choose a folder that holds the wheels (files named .whl) of all packages.")
-        build = self._build()
-        return folders.location_problem(self._path(), folders.needed_mb(build.download_mb, build.installed_mb))
+        return folders.location_problem(self._path(), needed_mb(self._build(), self._wheels()))
 
     def plan(self) -> SetupPlan:
         """What is chosen. Only where `problem` is empty."""
-        wheels = self._wheel_folder() if self.source.currentData() == WHEELS else None
+        wheels = self._wheels()
         if wheels is not None:
             QgsSettings().setValue(WHEELS_KEY, str(wheels))
         return SetupPlan(self._path(), self.base(), self._build(), tuple(folders.read_requirements(PLUGIN_ROOT)), wheels)
@@ -108,8 +108,10 @@ class CreatePage(QWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow(tr("Computes on"), self.build)
         form.addRow(tr("Made from"), _line(self, self.python, self.choose_python))
-        form.addRow(tr("Packages from"), self.source)
-        form.addRow("", self.wheels)
+        source = QVBoxLayout()  # in one row: a hidden row would leave a gap
+        source.addWidget(self.source)
+        source.addWidget(self.wheels)
+        form.addRow(tr("Packages from"), source)
         form.addRow(tr("Folder"), _line(self, self.folder, self.change_folder))
         without = QHBoxLayout()
         without.addWidget(self.get_python)
@@ -182,12 +184,12 @@ class CreatePage(QWidget):
         return text
 
     def _cost_text(self, build: Build) -> str:
-        wheels = self._wheel_folder() if self.source.currentData() == WHEELS else None
+        wheels = self._wheels()
         free = folders.free_mb(self._path())
         sizes = {
             "download": build.download_mb / 1024,
             "installed": build.installed_mb / 1024,
-            "peak": folders.needed_mb(build.download_mb, build.installed_mb) / 1024,
+            "peak": needed_mb(build, wheels) / 1024,
             "free": free / 1024,
         }
         if wheels is None:
@@ -206,8 +208,9 @@ class CreatePage(QWidget):
     def _path(self) -> Path:
         return folders.environment_path(environments_home(), folders.read_requirements(PLUGIN_ROOT))
 
-    def _wheel_folder(self) -> Path:
-        return Path(self.wheels.filePath() or "/nowhere")
+    def _wheels(self) -> Path | None:
+        """The folder of wheels, perhaps not named yet; None where the internet is the source."""
+        return Path(self.wheels.filePath() or "nowhere") if self.source.currentData() == WHEELS else None
 
     def _named(self) -> str:
         return str(self.python.currentData() or "")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from qgis.gui import QgsFileWidget
@@ -22,15 +21,12 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from ..backend.protocol import SardineError
 from . import environment_folder as folders
 from . import settings
-from .backend_environment import PYTHON_VARIABLE
 from .environment_folder import Environment, State
-from .environment_plan import take_lock
+from .environment_removal import EnvironmentRemoval
 from .environment_setup import EnvironmentSetup
-from .guarded_process import Background
-from .interpreter import backend_python, environments_home, shared_environment
+from .interpreter import backend_state, environments_home, shared_environment
 from .interpreter_check import CheckReport, InterpreterCheck
 from .message_stream import Excerpt
 from .setup_create import CreatePage
@@ -51,7 +47,7 @@ class SetupDialog(QDialog):
         self.setWindowTitle(tr("SARdine: set up the backend"))
         self._setup = setup
         self._check = InterpreterCheck(self)
-        self._removing: Background | None = None
+        self._removal = EnvironmentRemoval(self)
         self._note = ""
         self._log = ""
         self.headline = _label(self, "headline")
@@ -138,6 +134,7 @@ class SetupDialog(QDialog):
         self._setup.changed.connect(self._show_progress)
         self._setup.ended.connect(self._ended)
         self._check.ended.connect(self._checked)
+        self._removal.ended.connect(self._removed)
         self._look.timeout.connect(self._look_at_others)
 
     def done(self, result: int) -> None:
@@ -149,9 +146,9 @@ class SetupDialog(QDialog):
 
     def refresh(self) -> None:
         """Shows the state of everything as it is now."""
-        busy = self._setup.is_running or self._check.is_running or self._removing is not None
+        busy = self._setup.is_running or self._check.is_running or self._removal.is_running
         environment = shared_environment()
-        self._show_state(environment)
+        self._show_state()
         for widget in (self.create, self.existing, self.create_page, self.python):
             widget.setEnabled(not busy)
         self.create_page.setVisible(self.create.isChecked())
@@ -162,7 +159,7 @@ class SetupDialog(QDialog):
         self.go.setDefault(self.existing.isChecked() or environment.state is not State.READY)
         self.cancel.setVisible(self._setup.is_running or self._check.is_running)
         self.cancel.setEnabled(True)
-        self.remove.setVisible(environment.state is not State.ABSENT)
+        self.remove.setVisible(environment.path.exists())
         self.remove.setEnabled(not busy)
         others = folders.others(environments_home(), environment.path)
         size = sum(found.stamp.size_mb for found in others if found.stamp is not None) / 1024
@@ -191,26 +188,11 @@ class SetupDialog(QDialog):
                 layout.activate()
             self.resize(self.width(), self.layout().totalHeightForWidth(self.width()))
 
-    def _show_state(self, environment: Environment) -> None:
-        try:
-            python = backend_python()
-        except SardineError as error:
-            self.headline.setText(tr("The backend is not set up"))
-            self.state.setText(
-                tr("Maps are computed by a Python process of its own, with torch, timm and rasterio. {found}").format(
-                    found=error.found
-                )
-            )
-            return
-        self.headline.setText(tr("✓ The backend is set up"))
-        text = tr("Python: {python}").format(python=python)
-        if python == str(environment.python) and environment.stamp is not None:
-            stamp = environment.stamp
-            names = ", ".join(f"{name} {stamp.versions[name]}" for name in ("torch", "timm", "rasterio") if name in stamp.versions)
-            text += "\n" + tr("{names}; {size:.1f} GB").format(names=names, size=stamp.size_mb / 1024)
-        elif os.environ.get(PYTHON_VARIABLE) and not settings.chosen_python():
-            text += "\n" + tr("It is named by the environment variable {name}.").format(name=PYTHON_VARIABLE)
-        self.state.setText(text)
+    def _show_state(self) -> None:
+        good, text = backend_state()
+        purpose = tr("Maps are computed by a Python process of its own, with torch, timm and rasterio.")
+        self.headline.setText(tr("✓ The backend is set up") if good else tr("The backend is not set up"))
+        self.state.setText(text if good else f"{text}\n{purpose}")
 
     def _problem(self) -> str:
         if self.create.isChecked():
@@ -224,6 +206,7 @@ class SetupDialog(QDialog):
             return tr("Retry")
         return {
             State.ABSENT: tr("Create"),
+            State.OUTDATED: tr("Upgrade"),
             State.UNFINISHED: tr("Repair"),
             State.BROKEN: tr("Repair"),
             State.READY: tr("Create anew"),
@@ -236,7 +219,7 @@ class SetupDialog(QDialog):
             self._note = tr("Checking…")
             self._check.start(self.python.filePath().strip())
         else:
-            self._note = self._setup.start(self.create_page.plan(), replace=True)
+            self._note = self._setup.start(self.create_page.plan(), replace=shared_environment().state is State.READY)
         self.refresh()
 
     def _cancel(self) -> None:
@@ -269,8 +252,8 @@ class SetupDialog(QDialog):
 
     def _show_progress(self) -> None:
         self.bar.setRange(0, 100)
-        self.bar.setValue(self._setup.percent)
-        self.stage.setText(self._setup.text)
+        self.bar.setValue(self._setup.progress.percent)
+        self.stage.setText(self._setup.progress.text)
         self.stage.setVisible(True)
         if self.details.isChecked():
             self.log.setPlainText(self._setup.log.text)
@@ -283,7 +266,7 @@ class SetupDialog(QDialog):
 
     def _ended(self, outcome: str) -> None:
         self._note = {
-            "done": tr("✓ The environment is ready. Close this window and press Run."),
+            "done": f"{tr('✓ The environment is ready. Close this window and press Run.')} {self._setup.remark}".rstrip(),
             "failed": f"⚠ {self._setup.problem}",
             "cancelled": tr("Cancelled; nothing was left behind."),
         }[outcome]
@@ -312,22 +295,11 @@ class SetupDialog(QDialog):
         return QMessageBox.question(self, self.windowTitle(), text, buttons.Yes | buttons.No, buttons.No) == buttons.Yes
 
     def _remove(self, paths: list[Path]) -> None:
-        home = environments_home()
-        self._note = tr("Removing…")
-        try:
-            for path in paths:
-                _put_aside(path)
-        except OSError as error:
-            self._note = f"⚠ {error}"
-            self.refresh()
-            return
-        self._removing = Background(lambda: folders.delete_removed(home), self)
-        self._removing.done.connect(self._removed)
-        self._removing.start()
+        problem = self._removal.start(paths)
+        self._note = f"⚠ {problem}" if problem else tr("Removing…")
         self.refresh()
 
     def _removed(self) -> None:
-        self._removing = None
         self._setup.problem = ""
         self._note = tr("Removed.")
         self.refresh()
@@ -335,22 +307,8 @@ class SetupDialog(QDialog):
 
     def _look_at_others(self) -> None:
         """Another window may have begun or ended a set-up."""
-        if not (
-            self._setup.is_running or self._check.is_running or self._removing is not None or self.create_page.search.is_running
-        ):
+        if not (self._setup.is_running or self._check.is_running or self._removal.is_running or self.create_page.search.is_running):
             self.refresh()
-
-
-def _put_aside(path: Path) -> None:
-    """Takes an environment away, with what a set-up left beside it. Raises OSError, also where a window is at work on it."""
-    lock, problem = take_lock(path)
-    if lock is None:
-        raise OSError(problem)
-    try:
-        for part in (path, folders.work_folder(path)):
-            folders.put_aside(part)
-    finally:
-        lock.unlock()
 
 
 def _label(parent: QWidget, name: str) -> QLabel:

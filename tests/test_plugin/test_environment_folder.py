@@ -107,6 +107,20 @@ def test_environments_of_other_versions_should_be_found_and_put_aside_in_one_ste
     assert folders.look(current).state is State.READY
 
 
+def test_new_requirements_should_ask_for_an_upgrade_and_leave_the_old_environment_in_use(tmp_path: Path) -> None:
+    assert folders.look_for(tmp_path, REQUIREMENTS).state is State.ABSENT
+    old = make(folders.environment_path(tmp_path, REQUIREMENTS))
+    needs = [*REQUIREMENTS, "pyproj"]
+    found = folders.look_for(tmp_path, needs)
+    assert found.state is State.OUTDATED
+    with pytest.raises(SardineError, match="set up for another version of SARdine; this one needs other packages"):
+        find_python("", {}, tmp_path, found)
+    make(found.path)
+    assert folders.look_for(tmp_path, needs).state is State.READY
+    assert folders.look_for(tmp_path, REQUIREMENTS).path == old
+    assert folders.look_for(tmp_path, REQUIREMENTS).state is State.READY
+
+
 def test_location_should_be_refused_without_space_or_the_right_to_write(tmp_path: Path) -> None:
     assert folders.location_problem(tmp_path / "a" / "b", 1) == ""
     free = folders.free_mb(tmp_path / "a" / "b")

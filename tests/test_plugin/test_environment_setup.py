@@ -68,7 +68,7 @@ def slow_plan(plan: SetupPlan, tmp_path: Path) -> SetupPlan:
 
 def until_installing(setup: EnvironmentSetup, qtbot, plan: SetupPlan) -> None:
     assert setup.start(plan) == ""
-    qtbot.waitUntil(lambda: setup.text.startswith("Installing torch"), timeout=SLOW)
+    qtbot.waitUntil(lambda: setup.progress.text.startswith("Installing torch"), timeout=SLOW)
     qtbot.waitUntil(lambda: any(folders.site_packages(plan.path).glob("torch/m*.py")), timeout=SLOW)
 
 
@@ -79,9 +79,9 @@ def test_setup_should_make_an_environment_that_runs_the_backend_and_leave_it_alo
     monkeypatch.setenv("PYTHONHOME", "/nowhere")
     monkeypatch.setenv("PIP_TARGET", "/nowhere")
     texts: list[str] = []
-    setup.changed.connect(lambda: texts.append(setup.text))
+    setup.changed.connect(lambda: texts.append(setup.progress.text))
     assert finish(setup, qtbot, lambda: setup.start(plan)) == "done"
-    assert setup.percent == 100
+    assert setup.progress.percent == 100
     assert any(text.startswith("Making an environment from Python 3.") for text in texts)
     assert any("torch" in text for text in texts)
     made = interpreter.shared_environment()

@@ -40,6 +40,12 @@ def test_progress_should_name_the_package_and_count_what_is_fetched() -> None:
     assert progress.installing_text(set(progress.to_install)) == "Finishing the installation"
 
 
+def test_retries_should_be_told() -> None:
+    progress = PipProgress()
+    progress.feed("  WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError'")
+    assert progress.text == "No answer from the server; trying again"
+
+
 def test_progress_of_local_wheels_should_name_them() -> None:
     progress = PipProgress()
     progress.feed("Processing /media/Räder, alle/rasterio-1.4.4-cp312-cp312-linux_x86_64.whl (from -r x)")
@@ -76,7 +82,7 @@ zipfile.BadZipFile: File is not a zip file
     ("log", "cause", "advice"),
     [
         (SSL, "No matching distribution found for torch>=2.11", "Authentication › Manage Certificates"),
-        (OFFLINE, "No matching distribution found for torch>=2.11", "The internet could not be reached."),
+        (OFFLINE, "No matching distribution found for torch>=2.11", "The server could not be reached."),
         (PROXY, PROXY, "Options › Network"),
         (FULL, "Could not install packages due to an OSError: [Errno 28] No space left on device", "The disk is full."),
         (

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sardine
 from qgis.core import QgsSettings
 from qgis.PyQt.QtWidgets import QMessageBox, QPushButton
 from sardine.plugin import environment_folder as folders
@@ -148,6 +149,8 @@ def test_dialog_should_offer_repair_of_what_is_broken(dialog, state, words, tmp_
 def test_dialog_should_offer_to_remove_environments_of_other_versions(dialog, qtbot, environments_home, monkeypatch) -> None:
     old = make(environments_home / "backend-00000000")
     dialog.refresh()
+    assert "was set up for another version of SARdine; this one needs other packages." in dialog.state.text()
+    assert button(dialog, "setup_go").text() == "Upgrade"
     assert dialog.others.text() == "Environments of other versions of SARdine: 1 (0.1 GB)."
     monkeypatch.setattr(setup_dialog.QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
     button(dialog, "remove_others").click()
@@ -220,7 +223,7 @@ def test_options_page_should_show_and_keep_the_interpreter(no_backend, qgis_app,
     assert settings.chosen_python() == ""
     page.apply()
     assert settings.chosen_python() == backend_python
-    assert page.state.text() == f"✓ The backend is set up: {backend_python}"
+    assert page.state.text() == f"✓ Python: {backend_python}"
     page.python.setFilePath("")
     page.apply()
     assert settings.chosen_python() == ""
@@ -237,3 +240,28 @@ def test_folder_should_be_the_choice_of_all_profiles(dialog, tmp_path, monkeypat
     assert interpreter.environments_home() == tmp_path / "große Platte"
     assert dialog.create_page.folder.text().startswith(str(tmp_path / "große Platte"))
     assert folders.home({}, tmp_path / "usual") == tmp_path / "große Platte"
+
+
+def test_end_of_the_plugin_should_end_a_setup_that_goes_on_behind_a_closed_dialog(
+    no_backend, qgis_processing, qgis_iface, qgis_new_project, qtbot, backend_python, backend_wheels, environments_home
+) -> None:
+    plugin = sardine.classFactory(qgis_iface)
+    plugin.initGui()
+    plugin.open_panel()
+    plugin.dock.python.button.click()
+    dialog = plugin.setup_dialog
+    page = dialog.create_page
+    searched(page, qtbot)
+    page.source.setCurrentIndex(page.source.findData(WHEELS))
+    page.wheels.setFilePath(str(backend_wheels))
+    button(dialog, "setup_go").click()
+    button(dialog, "setup_close").click()
+    assert plugin.setup.is_running
+    plugin.dock.look_for_backend()
+    assert plugin.dock.python.text.text().startswith("The backend is being set up. ")
+    assert plugin.dock.python.button.text() == "Show the set-up…"
+    plugin.dock.python.button.click()
+    assert plugin.setup_dialog.cancel.isVisible()
+    plugin.unload()
+    assert list(environments_home.iterdir()) == []
+    QgsSettings().remove("sardine/wheels")
