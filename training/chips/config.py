@@ -51,8 +51,8 @@ class SourceConfig:
     """Band of the label raster."""
 
     legend: str = ""
-    """What label values mean: worldcover, sen1floods11, terramesh, dfc2020, igbp, etci2021, flood_mask, optical_indices, cropland,
-    biomass_t_ha, or none of them where legend_changes say all. Empty: that of the kind."""
+    """What label values mean: worldcover, worldcover_index (1 to 11), sen1floods11, terramesh, dfc2020, igbp, etci2021, flood_mask,
+    optical_indices, cropland, biomass_t_ha, or none of them where legend_changes say all. Empty: that of the kind."""
 
     legend_changes: dict[int, list[int]] = field(default_factory=dict)
     """Label values that mean something else: `1: [80]` is water, `2: [20, 30]` one of two, `0: [-80]` all but water, `7: []`

@@ -57,6 +57,8 @@ _GRASS_OR_TREES = (10, 20, 30, 95, 100)
 LEGENDS: Mapping[str, Mapping[int, Codes]] = {
     # Product user manual v2.0, table 3.
     "worldcover": {0: UNKNOWN, **{code: (code,) for code in CODES}},
+    # The classes numbered 1 to 11, as geetiles (which made M3LEO) maps them for some uses.
+    "worldcover_index": {0: UNKNOWN, **{number: (code,) for number, code in enumerate(CODES, 1)}},
     # Bonafilia et al. 2020, Sen1Floods11: -1 no data, 0 not water, 1 water. 255: as some copies have it.
     "sen1floods11": {-1: UNKNOWN, 0: but(80), 1: (80,), 255: UNKNOWN},
     # TerraMesh (Blumenstiel et al. 2025, arXiv 2504.11172) and TerraMind: land use / land cover of ESRI and Impact Observatory.
