@@ -91,7 +91,7 @@ def as_csv(figures: AccuracyFigures) -> str:
     writer.writerow(heading)
     best: Agreement | AreaEstimates = a if e is None else e
     for i, (code, name) in enumerate(zip(figures.codes, figures.names, strict=True)):
-        row: list[Any] = [code, name, *figures.counts[i].tolist(), int(figures.counts[i].sum()), f"{figures.mapped_ha[i]:.4f}"]
+        row: list[Any] = [code, name, *figures.counts[i].tolist(), int(figures.counts[i].sum()), _cell(figures.mapped_ha[i], 4)]
         row += [_cell(best.users[i]), _cell(best.producers[i]), _cell(best.f1[i])]
         if e is not None:
             row += [_cell(e.users_interval[i]), _cell(e.producers_interval[i]), _cell(e.area[i], 4), _cell(e.area_interval[i], 4)]

@@ -200,7 +200,7 @@ def _outcome(run: Callable[[], Any]) -> Any:
         return JobFailure(
             ErrorCode.INTERPRETER_UNSUITABLE.value,
             f"This Python cannot load the backend ({error}).",
-            "It needs torch, timm, rasterio, numpy and safetensors.",
+            "It needs torch, timm, rasterio, numpy, safetensors, scipy and scikit-learn.",
             "Install what requirements/backend.txt lists, or choose another interpreter.",
             refused=True,
             detail=traceback.format_exc(),

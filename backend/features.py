@@ -40,7 +40,7 @@ Report = Callable[[FromChild], None]
 Cancelled = Callable[[], bool]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Context:
     """How a run tells of itself and is stopped."""
 

@@ -282,6 +282,45 @@ class FeaturesRequest:
 
 
 @dataclass(frozen=True)
+class ClassifySamplesRequest:
+    """What `python -m backend classify` is asked: a map of `scene` from samples, polygons or points with a class in `field`.
+
+    `method` is one of forest, boosting, logistic; `groups` of attention, tokens, db. `class_colours` are #rrggbb by the text of the
+    class. `validate` judges by held-out samples. All outputs are optional, but for one of them.
+    """
+
+    type: ClassVar[str] = "classify_samples"
+    scene: SceneInput
+    samples: str
+    field: str
+    method: str = "forest"
+    groups: tuple[str, ...] = ("attention", "tokens", "db")
+    class_colours: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    validate: bool = True
+    seed: int = 0
+    classes: Optional[str] = None
+    confidence: Optional[str] = None
+    classifier: Optional[str] = None
+    html: Optional[str] = None
+    csv: Optional[str] = None
+    overwrite: bool = False
+    protocol: int = PROTOCOL_VERSION
+
+
+@dataclass(frozen=True)
+class ApplyClassifierRequest:
+    """What `python -m backend apply-classifier` is asked: a map of another scene with a classifier that `classify` has saved."""
+
+    type: ClassVar[str] = "apply_classifier"
+    scene: SceneInput
+    classifier: str
+    classes: Optional[str] = None
+    confidence: Optional[str] = None
+    overwrite: bool = False
+    protocol: int = PROTOCOL_VERSION
+
+
+@dataclass(frozen=True)
 class Cancel:
     type: ClassVar[str] = "cancel"
 
@@ -398,7 +437,9 @@ class JobFailure:
         return cls(error.code.value, error.found, error.needed, error.action, error.refused, detail)
 
 
-Request = Union[JobRequest, AccuracyRequest, StratifiedSampleRequest, FeaturesRequest]
+Request = Union[
+    JobRequest, AccuracyRequest, StratifiedSampleRequest, FeaturesRequest, ClassifySamplesRequest, ApplyClassifierRequest
+]
 """The first line that a child reads."""
 Result = Union[JobResult, TaskResult]
 ToChild = Union[Request, Cancel]

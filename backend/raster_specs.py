@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .model_card import ModelCard
+from .model_card import ClassSpec, ModelCard
 from .strip import LANDCOVER_NODATA, PERCENT_NODATA, PROBABILITY_STEPS
 
 Colour = tuple[int, int, int, int]
@@ -50,27 +50,8 @@ def raster_specs(card: ModelCard, attention_heads: str = "all") -> dict[str, Ras
         )
     }
     if card.classes:
-        specs["landcover"] = RasterSpec(
-            dtype="uint8",
-            nodata=LANDCOVER_NODATA,
-            bands=("land cover",),
-            overviews="mode",
-            predictor=1,
-            meaning="class codes; 0 is no data",
-            least_bytes_px=0.01,
-            colours={LANDCOVER_NODATA: (0, 0, 0, 0), **{item.code: _colour(item.colour) for item in card.classes}},
-            band_tags={f"CLASS_{item.code}": item.name for item in card.classes},
-        )
-        specs["confidence"] = RasterSpec(
-            dtype="uint8",
-            nodata=PERCENT_NODATA,
-            bands=("confidence",),
-            overviews="average",
-            predictor=2,
-            meaning="probability of the mapped class in percent; 255 is no data",
-            least_bytes_px=0.05,
-            unit="%",
-        )
+        specs["landcover"] = landcover_spec(card.classes)
+        specs["confidence"] = confidence_spec()
         specs["probabilities"] = RasterSpec(
             dtype="uint8",
             nodata=PERCENT_NODATA,
@@ -82,6 +63,35 @@ def raster_specs(card: ModelCard, attention_heads: str = "all") -> dict[str, Ras
             scale=1.0 / PROBABILITY_STEPS,
         )
     return specs
+
+
+def landcover_spec(classes: Sequence[ClassSpec]) -> RasterSpec:
+    """A raster of class codes, with the names and colours of `classes`."""
+    return RasterSpec(
+        dtype="uint8",
+        nodata=LANDCOVER_NODATA,
+        bands=("land cover",),
+        overviews="mode",
+        predictor=1,
+        meaning="class codes; 0 is no data",
+        least_bytes_px=0.01,
+        colours={LANDCOVER_NODATA: (0, 0, 0, 0), **{item.code: _colour(item.colour) for item in classes}},
+        band_tags={f"CLASS_{item.code}": item.name for item in classes},
+    )
+
+
+def confidence_spec() -> RasterSpec:
+    """The probability of the class that was mapped."""
+    return RasterSpec(
+        dtype="uint8",
+        nodata=PERCENT_NODATA,
+        bands=("confidence",),
+        overviews="average",
+        predictor=2,
+        meaning="probability of the mapped class in percent; 255 is no data",
+        least_bytes_px=0.05,
+        unit="%",
+    )
 
 
 def _colour(text: str) -> Colour:

@@ -13,7 +13,9 @@ from .protocol import (
     PRECISIONS,
     SAMPLE_DESIGNS,
     AccuracyRequest,
+    ApplyClassifierRequest,
     BandSource,
+    ClassifySamplesRequest,
     ErrorCode,
     FeaturesRequest,
     SardineError,
@@ -21,13 +23,16 @@ from .protocol import (
     StratifiedSampleRequest,
 )
 
+METHODS = ("forest", "boosting", "logistic")
+GROUPS = ("attention", "tokens", "db")
+"""Those of `classifier.py` and `pixel_features.py`, which import what the command line must not wait for."""
 AddArguments = Callable[[ArgumentParser], None]
 _FORMATTER = argparse.ArgumentDefaultsHelpFormatter
 
 
 def add_parsers(sub: Any, add_scene: AddArguments) -> list[ArgumentParser]:
     """Adds the commands to the subparsers `sub` and returns their parsers; `add_scene` adds the arguments that name a scene."""
-    return [_features(sub, add_scene), _accuracy(sub), _stratified_sample(sub)]
+    return [_features(sub, add_scene), _classify(sub, add_scene), _apply(sub, add_scene), _accuracy(sub), _stratified_sample(sub)]
 
 
 def _features(sub: Any, add_scene: AddArguments) -> ArgumentParser:
@@ -40,6 +45,65 @@ def _features(sub: Any, add_scene: AddArguments) -> ArgumentParser:
 
     def request(arguments: Namespace) -> FeaturesRequest:
         return FeaturesRequest(_scene_input(arguments), arguments.output, arguments.overwrite)
+
+    parser.set_defaults(run=lambda arguments: run_on_console(lambda: request(arguments), arguments.json))
+    return parser
+
+
+def _classify(sub: Any, add_scene: AddArguments) -> ArgumentParser:
+    parser: ArgumentParser = sub.add_parser("classify", help="map a scene from your own samples", formatter_class=_FORMATTER)
+    _add_scene_input(parser, add_scene)
+    parser.add_argument("--samples", required=True, metavar="FILE", help="polygons or points (.gpkg, .geojson)")
+    parser.add_argument("--class-field", required=True, metavar="FIELD", help="field with the class of each")
+    parser.add_argument("--method", choices=METHODS, default="forest", help="forest is slower, logistic the fastest")
+    parser.add_argument("--features", nargs="+", choices=GROUPS, default=list(GROUPS), help="what the classifier sees")
+    parser.add_argument("--class-colour", action="append", default=[], metavar="CLASS=#RRGGBB", help="colour of a class")
+    parser.add_argument("--no-validation", action="store_true", help="do not judge by held-out samples")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same map")
+    outputs = parser.add_argument_group("outputs, at least one of them")
+    outputs.add_argument("--classes", metavar="TIF", help="class codes, 0 is no data")
+    outputs.add_argument("--confidence", metavar="TIF", help="probability of the class, percent")
+    outputs.add_argument("--classifier", metavar="SAFETENSORS", help="for other scenes: apply-classifier")
+    outputs.add_argument("--html", metavar="HTML", help="accuracy by held-out samples, to look at")
+    outputs.add_argument("--csv", metavar="CSV", help="the same for a spreadsheet")
+    parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+
+    def request(arguments: Namespace) -> ClassifySamplesRequest:
+        return ClassifySamplesRequest(
+            scene=_scene_input(arguments),
+            samples=arguments.samples,
+            field=arguments.class_field,
+            method=arguments.method,
+            groups=tuple(arguments.features),
+            class_colours=_pairs(arguments.class_colour, "CLASS=#RRGGBB"),
+            validate=not arguments.no_validation,
+            seed=arguments.seed,
+            classes=arguments.classes,
+            confidence=arguments.confidence,
+            classifier=arguments.classifier,
+            html=arguments.html,
+            csv=arguments.csv,
+            overwrite=arguments.overwrite,
+        )
+
+    parser.set_defaults(run=lambda arguments: run_on_console(lambda: request(arguments), arguments.json))
+    return parser
+
+
+def _apply(sub: Any, add_scene: AddArguments) -> ArgumentParser:
+    parser: ArgumentParser = sub.add_parser(
+        "apply-classifier", help="map a scene with a saved classifier", formatter_class=_FORMATTER
+    )
+    _add_scene_input(parser, add_scene)
+    parser.add_argument("--classifier", required=True, metavar="SAFETENSORS", help="what classify has saved")
+    parser.add_argument("--classes", metavar="TIF", help="class codes, 0 is no data")
+    parser.add_argument("--confidence", metavar="TIF", help="probability of the class, percent")
+    parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+
+    def request(arguments: Namespace) -> ApplyClassifierRequest:
+        return ApplyClassifierRequest(
+            _scene_input(arguments), arguments.classifier, arguments.classes, arguments.confidence, arguments.overwrite
+        )
 
     parser.set_defaults(run=lambda arguments: run_on_console(lambda: request(arguments), arguments.json))
     return parser
@@ -143,15 +207,20 @@ def _add_class_names(parser: ArgumentParser) -> None:
 
 
 def _class_names(texts: Sequence[str]) -> dict[str, str]:
-    names: dict[str, str] = {}
+    names = _pairs(texts, "CODE=NAME")
+    wrong = [code for code in names if not code.lstrip("-").isdigit()]
+    if wrong:
+        raise SardineError(
+            ErrorCode.REQUEST_INVALID, f"The class code “{wrong[0]}” is no number.", "CODE=NAME is needed.", "Correct it."
+        )
+    return {str(int(code)): name for code, name in names.items()}
+
+
+def _pairs(texts: Sequence[str], form: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
     for text in texts:
-        code, equals, name = text.partition("=")
-        if not equals or not name.strip() or not code.strip().lstrip("-").isdigit():
-            raise SardineError(
-                ErrorCode.REQUEST_INVALID,
-                f"The class name “{text}” was not understood.",
-                "It needs the form CODE=NAME.",
-                "Correct it.",
-            )
-        names[str(int(code))] = name.strip()
-    return names
+        key, equals, value = (part.strip() for part in text.rpartition("="))
+        if not equals or not key or not value:
+            raise SardineError(ErrorCode.REQUEST_INVALID, f"“{text}” was not understood.", f"{form} is needed.", "Correct it.")
+        pairs[key] = value
+    return pairs

@@ -5,7 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .protocol import AccuracyRequest, FeaturesRequest, FromChild, JobRequest, Request, Result, StratifiedSampleRequest
+from .protocol import (
+    AccuracyRequest,
+    ApplyClassifierRequest,
+    ClassifySamplesRequest,
+    FeaturesRequest,
+    FromChild,
+    JobRequest,
+    Request,
+    Result,
+    StratifiedSampleRequest,
+)
 
 Report = Callable[[FromChild], None]
 Cancelled = Callable[[], bool]
@@ -29,4 +39,12 @@ def run_request(request: Request, report: Report, cancelled: Cancelled) -> Resul
         from .features import run_features
 
         return run_features(request, report, cancelled)
+    if isinstance(request, ClassifySamplesRequest):
+        from .classify_samples import run_classify_samples
+
+        return run_classify_samples(request, report, cancelled)
+    if isinstance(request, ApplyClassifierRequest):
+        from .classify_samples import run_apply_classifier
+
+        return run_apply_classifier(request, report, cancelled)
     raise TypeError(f"no task for {type(request).__name__}")

@@ -7,7 +7,7 @@ import importlib.metadata
 import platform
 
 SARDINE_VERSION = "0.1.0"
-PACKAGES = ("torch", "timm", "rasterio", "numpy", "safetensors")
+PACKAGES = ("torch", "timm", "rasterio", "numpy", "safetensors", "scikit-learn", "scipy")
 
 
 def versions() -> dict[str, str]:
