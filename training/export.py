@@ -81,7 +81,7 @@ def finished_card(config: ExportConfig, checkpoint: Checkpoint) -> ModelCard:
 
 
 def _description(draft: ModelCard, report: dict[str, Any]) -> str:
-    simulated = bool(report["simulated_only"])
+    simulated = _saw_simulated_alone(report)
     on = "simulated Sentinel-1 scenes alone" if simulated else "Sentinel-1 scenes, real ones among them"
     warning = (
         " No real pixel was seen in training, but the simulator's levels were set by summary figures of real scenes."
@@ -96,6 +96,13 @@ def _description(draft: ModelCard, report: dict[str, Any]) -> str:
     names = ", ".join(item.name for item in draft.classes)
     head = "a linear layer on its tokens" if draft.decoder is not None and draft.decoder.kind == "linear" else "a light decoder"
     return f"ViT with {head}, {draft.patch_px} px patches, trained on {on}, {begun}. Classes: {names}.{warning}"
+
+
+def _saw_simulated_alone(report: dict[str, Any]) -> bool:
+    """Whether all radar was simulated, in this run and the ones before; published weights saw photographs, or what is not known."""
+    return report["data"]["real_chips"] == 0 and all(
+        before.get("simulated_only") is not False for before in report.get("earlier", [])
+    )
 
 
 def _own_metrics(draft: ModelCard, report: dict[str, Any]) -> list[Metric]:
