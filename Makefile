@@ -3,13 +3,15 @@
 #   PYTHON=…        the Python (3.11 or later) for backend and training       PIP_ARGS=…   more arguments for pip
 #   QGIS_PYTHON=…   the Python that QGIS is built for                          QGIS_PROCESS=…
 export PYTHON PIP_ARGS QGIS_PYTHON QGIS_PROCESS MAKECMDGOALS
-.PHONY: help setup demo package test test-python test-package test-qgis lint bench clean
+.PHONY: help setup demo package test test-python test-package test-qgis desktop translations lint bench clean
 
 help:
 	@echo "make demo [SCENE=scene.tif]   land cover and attention of a simulated (or your) scene, as GeoTIFFs, a picture and a project"
 	@echo "make package [RELEASE=1]      dist/sardine-X.Y.Z.zip for “Install from ZIP”, checked; RELEASE=1 refuses what may not be published"
 	@echo "make test                     all checks and tests"
+	@echo "make desktop [SCENE=scene.tif] a new user's way by clicks in a QGIS under Xvfb; pictures in build/desktop"
 	@echo "make bench                    speed and memory, side by side in one run"
+	@echo "make translations             bring resources/i18n up to the texts of the sources"
 	@echo "make setup | lint | clean"
 
 setup:
@@ -42,6 +44,14 @@ test-package:
 test-qgis: setup
 	@scripts/need.sh git=git lrelease=qttools5-dev-tools
 	@scripts/test_qgis.sh
+
+desktop: setup
+	@scripts/need.sh git=git lrelease=qttools5-dev-tools Xvfb=xvfb openbox=openbox
+	SARDINE_SCENE="$(SCENE)" .venv/bin/python -m pytest tests/test_desktop
+
+translations:
+	@scripts/need.sh git=git pylupdate5=pyqt5-dev-tools
+	@scripts/translations.sh
 
 bench:
 	@scripts/setup_backend.sh

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..backend.protocol import ErrorCode, SardineError
 from .environment_folder import Environment, State
+from .translation import tr
 
 PYTHON_VARIABLE = "SARDINE_PYTHON"
 
@@ -53,12 +54,16 @@ def find_python(chosen: str, environ: Mapping[str, str], plugin_root: Path, shar
     Raises SardineError (interpreter_missing).
     """
     own = plugin_root / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    named = ((chosen, "in the settings of SARdine"), (environ.get(PYTHON_VARIABLE, ""), f"in {PYTHON_VARIABLE}"))
+    named = (
+        (chosen, tr("in the settings of SARdine")),
+        (environ.get(PYTHON_VARIABLE, ""), tr("in the variable {name}").format(name=PYTHON_VARIABLE)),
+    )
     for text, where in named:
         if text.strip():
             path = Path(text.strip()).expanduser()
             if not _runnable(path):
-                raise _missing(f"The Python interpreter {path}, named {where}, does not exist or cannot be run.")
+                text = tr("The Python interpreter {python}, named {where}, does not exist or cannot be run.")
+                raise _missing(text.format(python=path, where=where))
             return str(path)
     if shared is not None and shared.state is State.READY:
         return str(shared.python)
@@ -69,13 +74,14 @@ def find_python(chosen: str, environ: Mapping[str, str], plugin_root: Path, shar
 
 def _absence(shared: Environment | None) -> str:
     if shared is None or shared.state is State.ABSENT:
-        return "The backend is not set up yet."
+        return tr("The backend is not set up yet.")
     if shared.state is State.OUTDATED:
-        return "The backend was set up for another version of SARdine; this one needs other packages."
+        return tr("The backend was set up for another version of SARdine; this one needs other packages.")
     if shared.state is State.UNFINISHED:
-        return f"The backend's environment in {shared.path} is only half installed."
+        return tr("The backend's environment in {folder} is only half installed.").format(folder=shared.path)
     base = shared.stamp.base if shared.stamp is not None else ""
-    return f"The backend's environment in {shared.path} does not run any more: the Python {base}, which it was made from, is gone."
+    text = tr("The backend's environment in {folder} does not run any more: the Python {python}, which it was made from, is gone.")
+    return text.format(folder=shared.path, python=base)
 
 
 def child_environment(environ: Mapping[str, str], plugin_root: Path, qgis_folders: Iterable[str] = ()) -> dict[str, str]:
@@ -119,6 +125,6 @@ def _missing(found: str) -> SardineError:
     return SardineError(
         ErrorCode.INTERPRETER_MISSING,
         found,
-        "The backend needs a Python 3.11 or later with torch, timm and rasterio.",
-        f"Open Raster › SARdine › Set up the backend, or name a Python in {PYTHON_VARIABLE}.",
+        tr("The backend needs a Python 3.11 or later with torch, timm and rasterio."),
+        tr("Open Raster › SARdine › Set up the backend, or name a Python in {name}.").format(name=PYTHON_VARIABLE),
     )

@@ -25,6 +25,7 @@ from ..backend.protocol import (
 from .backend_environment import BackendCommand
 from .message_stream import Excerpt, MessageStream
 from .short_process import process_environment
+from .translation import tr
 
 REQUIRED_PACKAGES = ("torch", "timm", "rasterio", "numpy", "safetensors")
 """What `hello` must name a version of. It says so without importing them, so a wrong interpreter shows at once."""
@@ -116,9 +117,9 @@ class BackendRun:
             process.kill()
             raise self._error(
                 ErrorCode.INTERPRETER_MISSING,
-                f"The Python interpreter {self._command.program} did not start ({reason}).",
-                "The backend needs a Python that this account may run.",
-                "Choose another interpreter.",
+                tr("The Python interpreter {python} did not start ({reason}).").format(python=self._command.program, reason=reason),
+                tr("The backend needs a Python that this account may run."),
+                tr("Choose another interpreter."),
             )
         return process
 
@@ -146,7 +147,7 @@ class BackendRun:
                 self._stalled = True
                 self._listener.on_stalled(now_s - self._progress_at_s)
             if self._hello is None and now_s - started_s > self._patience.hello_s:
-                raise self._no_hello(f"it did not say hello within {self._patience.hello_s:g} s")
+                raise self._no_hello(tr("it did not say hello within {seconds:g} s").format(seconds=self._patience.hello_s))
             if process.waitForReadyRead(self._patience.poll_ms) or process.state() == QProcess.ProcessState.NotRunning:
                 continue
             if time.monotonic() - now_s < self._patience.poll_ms / 2000:
@@ -183,9 +184,13 @@ class BackendRun:
         if missing:
             raise SardineError(
                 ErrorCode.INTERPRETER_UNSUITABLE,
-                f"The Python interpreter {self._command.program} has no {', '.join(missing)}.",
-                f"The backend needs {', '.join(REQUIRED_PACKAGES)}.",
-                f"Install them into it (python -m pip install {' '.join(missing)}), or choose another interpreter.",
+                tr("The Python interpreter {python} has no {packages}.").format(
+                    python=self._command.program, packages=", ".join(missing)
+                ),
+                tr("The backend needs {packages}.").format(packages=", ".join(REQUIRED_PACKAGES)),
+                tr("Install them into it (python -m pip install {packages}), or choose another interpreter.").format(
+                    packages=" ".join(missing)
+                ),
             )
 
     def _send(self, process: QProcess, message: ToChild) -> None:
@@ -209,30 +214,31 @@ class BackendRun:
         if isinstance(self._end, get_args(Result)):
             return self._end
         if self._cancelled_at_s is not None:
-            raise self._error(ErrorCode.CANCELLED, "The run was cancelled.", "", "")
+            raise self._error(ErrorCode.CANCELLED, tr("The run was cancelled."), "", "")
         if isinstance(self._end, JobFailure):
             known = {code.value for code in ErrorCode}
             code = ErrorCode(self._end.code) if self._end.code in known else ErrorCode.INTERNAL
             raise self._error(code, self._end.found, self._end.needed, self._end.action, self._end.refused, self._end.detail)
         crashed = process.exitStatus() == QProcess.ExitStatus.CrashExit
-        how = f"was ended by signal {process.exitCode()}" if crashed else f"ended with exit status {process.exitCode()}"
+        how = tr("was ended by signal {number}") if crashed else tr("ended with exit status {number}")
+        how = how.format(number=process.exitCode())
         if self._hello is None:
-            error = self._no_hello(f"it {how} before it had said hello")
+            error = self._no_hello(tr("it {ended} before it had said hello").format(ended=how))
             raise self._error(error.code, error.found, error.needed, error.action)
         raise self._error(
             ErrorCode.BACKEND_CRASHED,
-            f"The backend {how} in the middle of the run.",
-            "It has to run to its end; most often the memory was used up.",
-            "Choose a smaller extent or close other programs, and see the log for what it printed.",
+            tr("The backend {ended} in the middle of the run.").format(ended=how),
+            tr("It has to run to its end; most often the memory was used up."),
+            tr("Choose a smaller extent or close other programs, and see the log for what it printed."),
             refused=False,
         )
 
     def _no_hello(self, what: str) -> SardineError:
         return SardineError(
             ErrorCode.INTERPRETER_UNSUITABLE,
-            f"The Python interpreter {self._command.program} did not run the backend: {what}.",
-            f"The backend needs a Python 3.11 or later with {', '.join(REQUIRED_PACKAGES)}.",
-            "Choose another interpreter; the log holds what this one printed.",
+            tr("The Python interpreter {python} did not run the backend: {what}.").format(python=self._command.program, what=what),
+            tr("The backend needs a Python 3.11 or later with {packages}.").format(packages=", ".join(REQUIRED_PACKAGES)),
+            tr("Choose another interpreter; the log holds what this one printed."),
         )
 
     def _error(self, code: ErrorCode, found: str, needed: str, action: str, refused: bool = True, detail: str = "") -> BackendError:

@@ -23,6 +23,7 @@ from qgis.core import (
 
 from ..backend.grid import Bounds
 from ..backend.protocol import BandSource, ErrorCode, SardineError
+from .translation import tr
 
 LayerLookup = Callable[[str], Optional[QgsRasterLayer]]
 
@@ -36,17 +37,17 @@ def raster_source(layer: QgsRasterLayer) -> str:
     source = layer.source()
     problem = ""
     if layer.providerType() != "gdal":
-        problem = f"comes from the provider “{layer.providerType()}”"
+        problem = tr("comes from the provider “{provider}”").format(provider=layer.providerType())
     elif re.search(r"/vsimem/|^MEM:", source):
-        problem = "lies in the memory of QGIS"
+        problem = tr("lies in the memory of QGIS")
     elif "authcfg=" in source:
-        problem = "needs a login that is stored in QGIS"
+        problem = tr("needs a login that is stored in QGIS")
     if problem:
         raise SardineError(
             ErrorCode.SOURCE_NOT_RASTER,
-            f"The layer “{layer.name()}” {problem}.",
-            "The backend reads raster files through GDAL.",
-            "Save the layer as a GeoTIFF with its raw values, and use that.",
+            tr("The layer “{layer}” {problem}.").format(layer=layer.name(), problem=problem),
+            tr("The backend reads raster files through GDAL."),
+            tr("Save the layer as a GeoTIFF with its raw values, and use that."),
         )
     # Open options stand behind the source (QgsGdalProviderBase::encodeGdalUri); the backend opens files without any.
     return re.split(r"\|(?:option|credential):", source, maxsplit=1)[0]
@@ -57,9 +58,8 @@ def crs_note(layer: QgsRasterLayer) -> str:
     provider = layer.dataProvider()
     if provider is None or not provider.crs().isValid() or provider.crs() == layer.crs():
         return ""
-    return (
-        f"The layer “{layer.name()}” is set to {layer.crs().userFriendlyIdentifier()} in QGIS, but its file says "
-        f"{provider.crs().userFriendlyIdentifier()}: the file's is used."
+    return tr("The layer “{layer}” is set to {shown} in QGIS, but its file says {written}: the file's is used.").format(
+        layer=layer.name(), shown=layer.crs().userFriendlyIdentifier(), written=provider.crs().userFriendlyIdentifier()
     )
 
 
@@ -165,8 +165,10 @@ def write_mask(source: QgsProcessingFeatureSource, path: str, transform_context:
     if problem or not count:
         raise SardineError(
             ErrorCode.MASK_UNREADABLE,
-            f"The mask layer could not be copied ({problem})." if problem else "The mask layer holds no polygon.",
-            "At least one polygon is needed.",
-            "Check the layer and its selection.",
+            tr("The mask layer could not be copied ({problem}).").format(problem=problem)
+            if problem
+            else tr("The mask layer holds no polygon."),
+            tr("At least one polygon is needed."),
+            tr("Check the layer and its selection."),
         )
     return count

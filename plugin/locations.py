@@ -10,6 +10,7 @@ from qgis.core import QgsApplication
 from qgis.PyQt.QtCore import QUrl
 
 from ..backend.protocol import ErrorCode, SardineError
+from .translation import tr
 
 PLUGIN_ROOT = Path(__file__).parents[1]
 """The folder that QGIS loads. Links are kept: a profile may hold a link to a clone that lies elsewhere."""
@@ -29,9 +30,9 @@ def bundled_model() -> Path:
     if not models:
         raise SardineError(
             ErrorCode.MODEL_MISSING,
-            f"There is no model in {MODELS}.",
-            "A .safetensors file exported by SARdine is needed.",
-            "Install the plugin again, or choose a model file.",
+            tr("There is no model in {folder}.").format(folder=MODELS),
+            tr("A .safetensors file exported by SARdine is needed."),
+            tr("Install the plugin again, or choose a model file."),
         )
     return models[0]
 

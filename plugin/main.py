@@ -10,6 +10,7 @@ from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import QAction, QWidget
 
+from . import translation
 from .dock import SardineDock
 from .environment_setup import EnvironmentSetup
 from .guarded_process import Background
@@ -30,6 +31,7 @@ class SardinePlugin:
 
     def __init__(self, iface: QgisInterface | None) -> None:
         self._iface = iface
+        self._translator = translation.install()  # before any text is shown
         self._provider: SardineProvider | None = None
         self._actions: list[QAction] = []
         self._options: SardineOptionsFactory | None = None
@@ -92,6 +94,8 @@ class SardinePlugin:
         if self._provider is not None:
             QgsApplication.processingRegistry().removeProvider(self._provider)
             self._provider = None
+        translation.remove(self._translator)
+        self._translator = None
 
     def open_panel(self) -> None:
         """Shows the panel, with the active layer as scene where that is a raster."""

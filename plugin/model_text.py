@@ -11,7 +11,8 @@ from .translation import tr
 
 def card_html(card: ModelCard) -> str:
     """Bands, classes with their colours, what it was trained on, figures and licence of `card`."""
-    bands = ", ".join(band.role + (f" ({tr('optional')})" if band.optional else "") for band in card.bands)
+    optional = tr("{band} (optional)")
+    bands = ", ".join(optional.format(band=band.role) if band.optional else band.role for band in card.bands)
     parts = [
         f"<p>{escape(card.description)}</p>",
         _row(tr("Bands"), escape(bands)),
@@ -27,16 +28,16 @@ def card_html(card: ModelCard) -> str:
             f'<td align="right">&nbsp;{item.code}&nbsp;</td><td>{escape(item.name)}</td></tr>'
             for item in sorted(card.classes, key=lambda item: item.code)
         )
-        parts.append(f'<p><b>{tr("Classes")}</b></p><table cellspacing="2">{rows}</table>')
+        parts.append(_table(tr("Classes"), rows))
     else:
-        parts.append(f"<p>{tr('This model has no classes: it gives attention alone.')}</p>")
+        parts.append("<p>" + tr("This model has no classes: it gives attention alone.") + "</p>")
     if card.metrics:
         rows = "".join(
             f'<tr><td>{escape(str(item.name))}&nbsp;&nbsp;</td><td align="right">{item.value:.3f}&nbsp;&nbsp;</td>'
             f"<td>{escape(str(item.measured_on))}</td></tr>"
             for item in card.metrics
         )
-        parts.append(f"<p><b>{tr('Figures')}</b></p><table>{rows}</table>")
+        parts.append(_table(tr("Figures"), rows))
     return "".join(parts)
 
 
@@ -48,6 +49,10 @@ def trained_on(card: ModelCard) -> str:
         what = tr("{count} simulated scenes").format(count=scenes) if known else tr("simulated scenes")
         return tr("{what} and no real one: a demonstration, not for use").format(what=what)
     return tr("{count} scenes").format(count=scenes) if known else tr("data that the card does not tell")
+
+
+def _table(heading: str, rows: str) -> str:
+    return f'<p><b>{heading}</b></p><table cellspacing="2">{rows}</table>'
 
 
 def _row(name: str, text: str) -> str:

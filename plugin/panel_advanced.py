@@ -19,7 +19,9 @@ class AdvancedOptions(QgsCollapsibleGroupBox):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(tr("Advanced"), parent)
+        self.setObjectName("advanced")
         self.overlap = QDoubleSpinBox(self)
+        self.overlap.setObjectName("overlap")
         self.overlap.setRange(0.0, 0.75)
         self.overlap.setSingleStep(0.125)
         self.overlap.setDecimals(3)

@@ -17,6 +17,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QMetaType, QVariant
 
 from ..backend.protocol import ErrorCode, SardineError
+from .translation import tr
 
 CLASS_FIELD = "class"
 """Of the copy, whatever the layer's field is called."""
@@ -34,10 +35,10 @@ def write_samples(
     """
     index = source.fields().lookupField(field)
     if index < 0:
-        raise _unreadable(f"The layer has no field “{field}”.")
+        raise _unreadable(tr("The layer has no field “{field}”.").format(field=field))
     kind = QgsWkbTypes.geometryType(source.wkbType())
     if kind not in GEOMETRY_TYPES:
-        raise _unreadable("The layer holds neither points nor polygons.")
+        raise _unreadable(tr("The layer holds neither points nor polygons."))
     numeric = source.fields().at(index).isNumeric()
     fields = QgsFields()
     fields.append(QgsField(CLASS_FIELD, field_type("LongLong") if numeric else field_type("QString")))
@@ -51,7 +52,7 @@ def write_samples(
     problem = writer.errorMessage()
     mended = written = 0
     # Processing's own check would stop at the first bad geometry: here they are mended, and told of.
-    flags = QgsProcessingFeatureSource.FlagSkipGeometryValidityChecks
+    flags = QgsProcessingFeatureSource.Flag.FlagSkipGeometryValidityChecks
     for feature in source.getFeatures(QgsFeatureRequest(), flags):
         if problem or not feature.hasGeometry():
             continue
@@ -68,7 +69,9 @@ def write_samples(
     del writer  # closes the file
     if problem or not written:
         raise _unreadable(
-            f"The layer could not be copied ({problem})." if problem else "The layer holds no features with a geometry."
+            tr("The layer could not be copied ({problem}).").format(problem=problem)
+            if problem
+            else tr("The layer holds no features with a geometry.")
         )
     return mended
 
@@ -109,6 +112,6 @@ def _unreadable(found: str) -> SardineError:
     return SardineError(
         ErrorCode.SAMPLES_UNREADABLE,
         found,
-        "Points or polygons with a class field are needed.",
-        "Check the layer, its selection and the field.",
+        tr("Points or polygons with a class field are needed."),
+        tr("Check the layer, its selection and the field."),
     )

@@ -266,7 +266,7 @@ class SetupDialog(QDialog):
 
     def _ended(self, outcome: str) -> None:
         self._note = {
-            "done": f"{tr('✓ The environment is ready. Close this window and press Run.')} {self._setup.remark}".rstrip(),
+            "done": " ".join((tr("✓ The environment is ready. Close this window and press Run."), self._setup.remark)).rstrip(),
             "failed": f"⚠ {self._setup.problem}",
             "cancelled": tr("Cancelled; nothing was left behind."),
         }[outcome]

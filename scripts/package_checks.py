@@ -131,7 +131,15 @@ def check_archive(package: Path) -> list[str]:
 
 def check_contents(contents: Mapping[str, bytes], folder: str) -> list[str]:
     """What has to be in the package, and what must not be. `contents` is by path below the package's `folder`."""
-    needed = ("__init__.py", "metadata.txt", "LICENSE", "CHANGELOG.md", "plugin/main.py", "backend/job.py")
+    needed = (
+        "__init__.py",
+        "metadata.txt",
+        "LICENSE",
+        "CHANGELOG.md",
+        "plugin/main.py",
+        "backend/job.py",
+        "requirements/backend.txt",
+    )
     problems = [f"missing: {name}" for name in needed if name not in contents]
     if folder != "sardine":
         problems.append(f"the folder is called {folder}: QGIS would take it for another plugin than sardine")

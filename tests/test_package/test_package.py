@@ -141,7 +141,10 @@ def test_check_should_see_modes(package: Path, tmp_path: Path, mode: int, found:
     assert found in check_files(with_entry(package, tmp_path, "sardine/plugin/a.py", b"", mode)).errors
 
 
-@pytest.mark.parametrize("name", ["__init__.py", "metadata.txt", "LICENSE", "CHANGELOG.md", "plugin/main.py", "backend/job.py"])
+@pytest.mark.parametrize(
+    "name",
+    ["__init__.py", "metadata.txt", "LICENSE", "CHANGELOG.md", "plugin/main.py", "backend/job.py", "requirements/backend.txt"],
+)
 def test_check_should_miss_a_file_that_is_needed(contents: dict[str, bytes], tmp_path: Path, name: str) -> None:
     tampered = repacked(tmp_path, {path: data for path, data in contents.items() if path != name})
     assert f"missing: {name}" in check_files(tampered).errors
