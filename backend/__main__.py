@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 
 from . import commands, task_commands
 from .console import consoles
-from .protocol import ATTENTION_HEADS, DEFAULT_OVERLAP, PRECISIONS, UNITS
+from .protocol import ATTENTION_HEADS, ATTENTION_SCOPES, DEFAULT_OVERLAP, PRECISIONS, UNITS
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -32,6 +32,12 @@ def _parser() -> argparse.ArgumentParser:
     outputs.add_argument("--attention-heads", choices=ATTENTION_HEADS, default="all", help="bands of the attention raster")
     _add_run_arguments(predict)
     predict.add_argument("--mask", metavar="FILE", help="polygons (.gpkg, .geojson); outside them is no data")
+    predict.add_argument(
+        "--attention-scope",
+        choices=ATTENTION_SCOPES,
+        default="scene",
+        help="what 1 in the attention is the average of: the whole scene, for one query, or each window, which shows",
+    )
     predict.add_argument("--batch-size", type=int, metavar="N", help="windows at a time; chosen by device if left out")
     predict.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     predict.set_defaults(run=commands.predict)

@@ -180,6 +180,7 @@ def _request(arguments: Namespace) -> JobRequest:
         batch_size=arguments.batch_size,
         overwrite=arguments.overwrite,
         allow_coarse=arguments.allow_coarse,
+        attention_scope=arguments.attention_scope,
     )
 
 

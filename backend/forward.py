@@ -61,17 +61,18 @@ class BatchRunner:
                 raise
             self._leave_device(error)
 
-    def run(self, x: Tensor, patch_valid: Tensor) -> Iterator[tuple[int, Prediction]]:
+    def run(self, x: Tensor, patch_valid: Tensor, **wanted: Any) -> Iterator[tuple[int, Prediction]]:
         """Predictions for windows `x` [n, bands, S, S] and `patch_valid` [n, S/p, S/p], in parts.
 
-        Gives the number of the part's first window with each part. Inputs may be on any device.
+        Gives the number of the part's first window with each part. Inputs may be on any device. `wanted` are arguments of the
+        model's forward that change, for this call, what it was made to give.
         Raises SardineError: out_of_memory.
         """
         first = 0
         while first < len(x):
             part = slice(first, first + self.batch_size)
             try:
-                prediction = self._forward(x[part], patch_valid[part])
+                prediction = self._forward(x[part], patch_valid[part], {**self._wanted, **wanted})
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
@@ -84,10 +85,10 @@ class BatchRunner:
             yield first, prediction
             first += len(x[part])
 
-    def _forward(self, x: Tensor, patch_valid: Tensor) -> Prediction:
+    def _forward(self, x: Tensor, patch_valid: Tensor, wanted: dict[str, Any]) -> Prediction:
         mixed = torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
         with torch.inference_mode(), mixed:
-            prediction: Prediction = self._model(x.to(self.device), patch_valid.to(self.device), **self._wanted)
+            prediction: Prediction = self._model(x.to(self.device), patch_valid.to(self.device), **wanted)
         return prediction
 
     def _shrink(self, error: Exception) -> None:

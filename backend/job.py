@@ -89,7 +89,15 @@ def run_job(request: JobRequest, report: Report, cancelled: Cancelled) -> JobRes
         )
         with OutputWriter(targets, card, scene.grid, layout, request.attention_heads) as writer:
             summary = predict(
-                scene, runner, card, layout, writer, attention_heads=request.attention_heads, progress=report, cancelled=cancelled
+                scene,
+                runner,
+                card,
+                layout,
+                writer,
+                attention_heads=request.attention_heads,
+                spill_attention=writer.spill_attention if request.attention_scope == "scene" else None,
+                progress=report,
+                cancelled=cancelled,
             )
             if summary.valid_px == 0:
                 raise _nothing_valid()

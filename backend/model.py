@@ -17,7 +17,7 @@ from timm.layers.norm import LayerNorm2d
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from .attention import QkvTap, class_token_attention
+from .attention import QkvTap, class_token_attention, class_token_query, patch_scores
 from .model_card import DecoderSpec, EncoderSpec, ModelCard
 
 
@@ -26,14 +26,17 @@ class Prediction:
     """What the network says of a batch of windows.
 
     `logits` is [batch, classes, S, S], before temperature and softmax; None for an encoder alone or where not asked for.
-    `attention` is float32 [batch, heads, S/p, S/p], as `attention.py` defines it; None where not asked for.
+    `attention` is float32 [batch, heads, S/p, S/p], as `attention.py` defines it, or for a `scene_query` the scores of the
+    patches against that; NaN where a patch has no data; None where not asked for.
     `tokens` is [batch, embed_dim, S/p, S/p], the patch tokens of the last block that is run, each with mean 0 and variance 1;
-    None where not asked for.
+    None where not asked for. `query` is the class token's in the attention block, float32 [batch, heads, head_dim]; None where
+    not asked for.
     """
 
     logits: Tensor | None
     attention: Tensor | None
     tokens: Tensor | None = None
+    query: Tensor | None = None
 
 
 def build_encoder(spec: EncoderSpec, bands: int, drop_path_rate: float = 0.0) -> VisionTransformer:
@@ -138,10 +141,13 @@ class SardineModel(nn.Module):
         want_logits: bool = True,
         want_attention: bool = True,
         want_tokens: bool = False,
+        want_query: bool = False,
+        scene_query: Tensor | None = None,
     ) -> Prediction:
         """`x` is the standardised [B, bands, S, S], 0 where there is no data.
 
-        `patch_valid` is bool [B, S/p, S/p]; None means that all patches hold data.
+        `patch_valid` is bool [B, S/p, S/p]; None means that all patches hold data. `scene_query` is float32
+        [1, heads, head_dim].
         """
         with self._tap as tap:
             features = cast(
@@ -149,7 +155,8 @@ class SardineModel(nn.Module):
                 # Blocks after the last one that anybody reads are not run.
                 self.encoder.forward_intermediates(x, indices=self._blocks, intermediates_only=True, stop_early=True),
             )
-            attention = self._attention(tap.value(), x, patch_valid) if want_attention else None
+            attention = self._attention(tap.value(), x, patch_valid, scene_query) if want_attention else None
+            query = class_token_query(tap.value(), self._num_heads) if want_query else None
         logits = None
         if want_logits and self.decoder is not None:
             logits = self.decoder(x, [f for block, f in zip(self._blocks, features, strict=True) if block in self._decoder_blocks])
@@ -157,13 +164,17 @@ class SardineModel(nn.Module):
         if want_tokens:
             # Normalised over the embedding, without the encoder's own weights: those of its last norm fit the last block alone.
             tokens = functional.layer_norm(features[-1].movedim(1, -1).float(), (features[-1].shape[1],)).movedim(-1, 1)
-        return Prediction(logits, attention, tokens)
+        return Prediction(logits, attention, tokens, query)
 
-    def _attention(self, qkv: Tensor, x: Tensor, patch_valid: Tensor | None) -> Tensor:
+    def _attention(self, qkv: Tensor, x: Tensor, patch_valid: Tensor | None, scene_query: Tensor | None) -> Tensor:
         rows, columns = x.shape[-2] // self._patch_px, x.shape[-1] // self._patch_px
         if patch_valid is None:
             patch_valid = torch.ones((x.shape[0], rows, columns), dtype=torch.bool, device=x.device)
-        attention = class_token_attention(qkv, self._num_heads, self.encoder.num_prefix_tokens, patch_valid.flatten(1))
+        flat_valid, prefix_tokens = patch_valid.flatten(1), self.encoder.num_prefix_tokens
+        if scene_query is None:
+            attention = class_token_attention(qkv, self._num_heads, prefix_tokens, flat_valid)
+        else:
+            attention = patch_scores(qkv, scene_query, prefix_tokens).masked_fill(~flat_valid[:, None], float("nan"))
         return attention.reshape(*attention.shape[:2], rows, columns)
 
 

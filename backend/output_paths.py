@@ -29,6 +29,11 @@ def part_path(target: Path) -> Path:
     return target.with_name(target.name + ".part")
 
 
+def spill_path(target: Path) -> Path:
+    """Where rows of `target` wait that cannot be finished yet."""
+    return target.with_name(target.name + ".part.rows")
+
+
 def check_output_paths(
     outputs: Mapping[str, str], inputs: Iterable[str], *, overwrite: bool, suffixes: Mapping[str, tuple[str, ...]] | None = None
 ) -> dict[str, Path]:

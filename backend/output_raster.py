@@ -52,7 +52,7 @@ class OutputRaster:
     """A GeoTIFF at `part` with the pixels of `grid`, being written. Any of its methods may raise one of WRITE_ERRORS."""
 
     def __init__(self, part: Path, spec: RasterSpec, grid: RasterGrid) -> None:
-        self.part = part
+        self.path = part
         self._spec, self._grid = spec, grid
         self._rows = np.zeros((len(spec.bands), TILE_PX, grid.width), dtype=spec.dtype)
         self._kept = 0  # rows that wait for their row of tiles to be full
@@ -111,7 +111,7 @@ class OutputRaster:
         # The driver is named: left to find it, rasterio raises TypeError for a file that a full disk cut short.
         with (
             rasterio.Env(GDAL_NUM_THREADS=COMPRESSION_THREADS, ZLEVEL_OVERVIEW=str(DEFLATE_LEVEL)),
-            rasterio.open(self.part, "r+", driver="GTiff") as dataset,
+            rasterio.open(self.path, "r+", driver="GTiff") as dataset,
         ):
             dataset.update_tags(**tags)
             factors = overview_factors(self._grid.height, self._grid.width)
@@ -126,7 +126,7 @@ class OutputRaster:
         with contextlib.suppress(*WRITE_ERRORS):
             self._dataset.close()
         if self._is_ours():
-            remove_with_sidecars(self.part)
+            remove_with_sidecars(self.path)
 
     def _describe(self) -> None:
         """Sets all that stands in the file's header, before the first pixel: later it would be written a second time."""
@@ -147,7 +147,7 @@ class OutputRaster:
     def _flush(self) -> None:
         self._check_ours()  # now rather than after hours of work that lead to no file
         # GDAL keeps what it could not write, and closes a file on a full disk without a word: look before it is too late.
-        if shutil.disk_usage(self.part.parent).free < _FULL_DISK_BYTES:
+        if shutil.disk_usage(self.path.parent).free < _FULL_DISK_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         first = self.next_row - self._kept
         self._dataset.write(self._rows[:, : self._kept], window=Window(0, first, self._grid.width, self._kept))
@@ -155,7 +155,7 @@ class OutputRaster:
 
     def _sync(self) -> None:
         # Some file systems (network, quota) tell only now that there was no room.
-        descriptor = os.open(self.part, os.O_RDWR)
+        descriptor = os.open(self.path, os.O_RDWR)
         try:
             os.fsync(descriptor)
         finally:
@@ -164,7 +164,7 @@ class OutputRaster:
     def _is_ours(self) -> bool:
         """Whether the file at the path is still the one that was created: another run may have replaced it."""
         try:
-            file = self.part.stat()
+            file = self.path.stat()
         except FileNotFoundError:
             return False
         return (file.st_dev, file.st_ino) == self._file_id
@@ -175,9 +175,9 @@ class OutputRaster:
 
     def _check_whole(self) -> None:
         self._check_ours()
-        file_bytes = self.part.stat().st_size
+        file_bytes = self.path.stat().st_size
         factors = overview_factors(self._grid.height, self._grid.width)
-        with rasterio.open(self.part, driver="GTiff") as dataset:
+        with rasterio.open(self.path, driver="GTiff") as dataset:
             for band in range(1, len(self._spec.bands) + 1):
                 if dataset.overviews(band) != factors:
                     raise IncompleteRasterError(f"overviews {dataset.overviews(band)} of band {band} where {factors} were built")

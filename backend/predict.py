@@ -8,7 +8,6 @@ Memory depends on the scene's width, the window and the classes, never on its he
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -23,13 +22,15 @@ from .canvas import Canvas
 from .classify import classify
 from .forward import BatchRunner, is_out_of_memory, out_of_memory_error
 from .job_stream import cancelled_error
+from .meter import Meter
 from .model_card import ModelCard
-from .protocol import ATTENTION_HEADS, ErrorCode, JobRequest, Progress, SardineError
+from .protocol import ATTENTION_HEADS, ATTENTION_SCOPES, ErrorCode, JobRequest, Progress, SardineError
+from .radiometry import FloatArray
 from .row_reader import NewRows, SceneReader, read_rows
+from .row_spill import RowSpill
+from .scene_attention import SceneScores, sample_query
 from .strip import CLASS_OUTPUTS, Strip, StripSink
 from .windows import WindowLayout, window_stride
-
-STAGE = "mapping"
 
 
 class TokenProjection(Protocol):
@@ -68,6 +69,13 @@ def check_outputs(request: JobRequest, card: ModelCard) -> None:
             "At least one is needed.",
             "Name a file for land cover or attention.",
         )
+    if request.attention_scope not in ATTENTION_SCOPES:
+        raise SardineError(
+            ErrorCode.REQUEST_INVALID,
+            f"The attention scope “{request.attention_scope}” is not known.",
+            f"It is one of {', '.join(ATTENTION_SCOPES)}.",
+            "Leave it out to take the default.",
+        )
     if not card.classes and CLASS_OUTPUTS & asked.keys():
         raise SardineError(
             ErrorCode.REQUEST_INVALID,
@@ -92,6 +100,7 @@ def predict(
     sink: StripSink,
     *,
     attention_heads: str = "all",
+    spill_attention: Callable[[int, int], RowSpill] | None = None,
     progress: Callable[[Progress], None],
     cancelled: Callable[[], bool],
     project: TokenProjection | None = None,
@@ -100,18 +109,27 @@ def predict(
 
     Class outputs have the pixels of `layout.area`; attention has one pixel a patch of `layout.region`, bands mean and heads (or,
     as `attention_heads` says, the mean alone), NaN where no pixel of the patch is wanted. In each window attention has the mean 1
-    over the patches with data; it is blended with the taper of the patches, and not normalised again. Tokens lie as attention
+    over the patches with data; it is blended with the taper of the patches, and not normalised again. With a place where rows of
+    so many heads and columns can wait (`spill_attention`) it is that of one query over the whole scene instead, as
+    `scene_attention.py` defines it, mean 1 over the mapped patches, and comes after everything else. Tokens lie as attention
     does; `project`, which they need, makes [batch, components, S/p, S/p] of them before they are blended.
 
     Raises SardineError: cancelled, out_of_memory, model_output_not_finite (of logits or attention), and what scene and
     sink raise.
     """
     try:
+        scene_query = None
+        scores = None
+        if spill_attention is not None and "attention" in sink.outputs:
+            heads = card.encoder.num_heads
+            scores = SceneScores(spill_attention(heads, layout.region.width // layout.patch_px), heads)
+            scene_query = sample_query(scene, runner, card, layout, progress=progress, cancelled=cancelled)
         # Takes the memory for its rows.
-        run = _Run(runner, card, layout, sink, attention_heads, _Meter(layout, progress), cancelled, project)
+        run = _Run(runner, card, layout, sink, attention_heads, Meter(layout, progress), cancelled, project, scene_query, scores)
         with torch.inference_mode():
             for index, new_rows in enumerate(read_rows(scene, card, layout)):
                 run.window_row(index, new_rows)
+            run.finish()
     except Exception as error:
         if is_out_of_memory(error):
             raise out_of_memory_error(runner.device) from error
@@ -129,17 +147,20 @@ class _Run:
         layout: WindowLayout,
         sink: StripSink,
         attention_heads: str,
-        meter: _Meter,
+        meter: Meter,
         cancelled: Callable[[], bool],
         project: TokenProjection | None,
+        scene_query: Tensor | None,
+        scores: SceneScores | None,
     ) -> None:
         self.summary = Summary(windows_total=layout.count)
         self._runner, self._card, self._layout, self._sink = runner, card, layout, sink
-        self._heads_wanted = attention_heads == "all"
         self._meter, self._cancelled, self._project = meter, cancelled, project
         self._canvas = Canvas(len(card.bands), layout, runner.device)
         window, patch = layout.window_px, layout.patch_px
         self._logits = self._attention = self._tokens = None
+        self._wanted = {} if scene_query is None else {"scene_query": scene_query}
+        self._scores, self._heads_wanted = scores, attention_heads == "all"
         if CLASS_OUTPUTS & sink.outputs:
             self._logits = RowBlend(len(card.classes), window, layout.row_starts, layout.column_starts, runner.device)
         rows, columns = ([start // patch for start in starts] for starts in (layout.row_starts, layout.column_starts))
@@ -158,11 +179,16 @@ class _Run:
             self._batch(columns[first : first + step])
         self._finish(index)
 
+    def finish(self) -> None:
+        """Hands on what had to wait for the last row of windows."""
+        for row, heads in self._scores.attention() if self._scores is not None else ():
+            self._sink.write(Strip("attention", row, self._attention_bands(heads)))
+
     def _batch(self, columns: list[int]) -> None:
         if self._cancelled():
             raise cancelled_error()
         x, patch_valid = self._canvas.windows(columns)
-        for first, prediction in self._runner.run(x, patch_valid):
+        for first, prediction in self._runner.run(x, patch_valid, **self._wanted):
             logits, attention = prediction.logits, prediction.attention
             if prediction.tokens is not None and self._project is not None:
                 self._add_tokens(self._project(prediction.tokens), columns[first:], patch_valid[first:])
@@ -227,6 +253,11 @@ class _Run:
             if name in self._sink.outputs and values is not None:
                 self._sink.write(Strip(name, row, values[:, :, columns]))
 
+    def _attention_bands(self, heads: FloatArray) -> FloatArray:
+        """The mean over `heads` [heads, rows, columns], and where they are wanted the heads."""
+        mean = heads.mean(axis=0, keepdims=True)
+        return np.concatenate([mean, heads]) if self._heads_wanted else mean
+
     def _finish_patches(self, name: str, blend: RowBlend, top: int, rows: int) -> None:
         patch, region, canvas = self._layout.patch_px, self._layout.region, self._layout.canvas
         first, end = max(top, region.row), min(top + rows, region.row_end)
@@ -237,43 +268,14 @@ class _Run:
             wanted = self._canvas.patch_wanted[part, columns]
             if not np.isfinite(values[:, wanted]).all():
                 raise _not_finite_error(self._card, self._runner.precision)
-            if name == "attention":
-                mean = values.mean(axis=0, keepdims=True)
-                values = np.concatenate([mean, values]) if self._heads_wanted else mean
-            else:
-                values = values.copy()  # the view that was finished goes on being summed in
+            values = values.copy()  # the view that was finished goes on being summed in
             values[:, ~wanted] = np.nan
-            self._sink.write(Strip(name, (first - region.row) // patch, values))
+            if name == "attention" and self._scores is not None:
+                self._scores.add(values)
+            else:
+                bands = self._attention_bands(values) if name == "attention" else values
+                self._sink.write(Strip(name, (first - region.row) // patch, bands))
         blend.drop()
-
-
-class _Meter:
-    """Progress in windows. The rate counts scene pixels of the area, each once however many windows see it."""
-
-    def __init__(self, layout: WindowLayout, report: Callable[[Progress], None]) -> None:
-        self._total, self._report = layout.count, report
-        self._window_mpx = layout.area.height * layout.area.width / layout.count / 1e6
-        self._started_s = time.monotonic()
-        self._done = self._run = 0
-        report(Progress(STAGE, 0, self._total))
-
-    def skip(self, windows: int) -> None:
-        if windows:
-            self._done += windows
-            self._tell()
-
-    def ran(self, windows: int) -> None:
-        self._done += windows
-        self._run += windows
-        self._tell()
-
-    def _tell(self) -> None:
-        elapsed_s = time.monotonic() - self._started_s
-        if self._run == 0 or elapsed_s <= 0.0:
-            self._report(Progress(STAGE, self._done, self._total))
-            return
-        left_s = elapsed_s / self._run * (self._total - self._done)  # if none of the windows to come is skipped
-        self._report(Progress(STAGE, self._done, self._total, self._done * self._window_mpx / elapsed_s, left_s))
 
 
 def _not_finite_error(card: ModelCard, precision: str) -> SardineError:

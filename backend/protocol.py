@@ -31,6 +31,8 @@ SAMPLE_DESIGNS = ("auto", "stratified", "random", "none")
 DEFAULT_OVERLAP = 0.125
 ATTENTION_HEADS = ("all", "mean")
 """Bands of the attention raster: the mean over the heads and each head, or the mean alone."""
+ATTENTION_SCOPES = ("scene", "window")
+"""What attention is normalised over: the whole scene, for one query (`scene_attention.py`), or each window (`attention.py`)."""
 
 
 class ErrorCode(str, Enum):
@@ -183,7 +185,8 @@ class OutputPaths:
 class JobRequest:
     """What `python -m backend predict` is asked to do.
 
-    `bounds` is xmin, ymin, xmax, ymax in `bounds_crs` (the scene's CRS if None).
+    `bounds` is xmin, ymin, xmax, ymax in `bounds_crs` (the scene's CRS if None). `attention_scope` says what attention is
+    normalised over: the whole scene (for one query, see `scene_attention.py`), or each window (see `attention.py`).
     """
 
     type: ClassVar[str] = "predict"
@@ -203,6 +206,7 @@ class JobRequest:
     batch_size: Optional[int] = None
     overwrite: bool = False
     allow_coarse: bool = False
+    attention_scope: str = "scene"
     protocol: int = PROTOCOL_VERSION
 
 

@@ -39,6 +39,7 @@ def provenance_tags(
         "SARDINE_BACKSCATTER_OF_MODEL": ", ".join(sorted({band.backscatter for band in card.bands})),
         "SARDINE_WARP": scene.warp_note or "none: pixels as they are in the source",
         "SARDINE_WINDOWS": f"{summary.windows_run} of {summary.windows_total}, {layout.window_px} px, stride {layout.stride_px} px",
+        "SARDINE_ATTENTION_SCOPE": request.attention_scope,
         "SARDINE_OVERLAP": f"{request.overlap:g}",
         "SARDINE_VALID_SHARE": f"{summary.valid_px / (layout.area.height * layout.area.width):.6f}",
         "SARDINE_DEVICE": f"{device} {precision}",

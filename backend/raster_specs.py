@@ -45,7 +45,8 @@ def raster_specs(card: ModelCard, attention_heads: str = "all") -> dict[str, Ras
             bands=("mean", *(f"head {head + 1}" for head in range(heads))),
             overviews="average",
             predictor=3,
-            meaning="attention of the class token to each patch; 1 is as much as the average valid patch of the window",
+            meaning="attention of the class token to each patch; 1 is as much as the average patch with data, of the mapped scene "
+            "or of the window, as SARDINE_ATTENTION_SCOPE says",
             least_bytes_px=1.0,
         )
     }

@@ -50,14 +50,20 @@ def read_rows(scene: SceneReader, card: ModelCard, layout: WindowLayout) -> Iter
     for start in layout.row_starts:
         window = PixelWindow(canvas.row + read_px, canvas.column, start + layout.window_px - read_px, canvas.width)
         x, valid = standardise(scene.read(window), card.bands)
-        wanted = np.zeros_like(valid)
-        inside = window.intersect(region)
-        if inside is not None:
-            rows = slice(inside.row - window.row, inside.row_end - window.row)
-            columns = slice(inside.column - window.column, inside.column_end - window.column)
-            wanted[rows, columns] = valid[rows, columns] & scene.read_mask(inside)
+        wanted = wanted_pixels(scene, region, window, valid)
         yield NewRows(x, wanted, any_in_patch(valid, layout.patch_px), any_in_patch(wanted, layout.patch_px))
         read_px = start + layout.window_px
+
+
+def wanted_pixels(scene: SceneReader, region: PixelWindow, window: PixelWindow, valid: BoolArray) -> BoolArray:
+    """The pixels of `window` to be mapped: `valid` ones ([height, width]) inside the region and the mask's polygons."""
+    wanted = np.zeros_like(valid)
+    inside = window.intersect(region)
+    if inside is not None:
+        rows = slice(inside.row - window.row, inside.row_end - window.row)
+        columns = slice(inside.column - window.column, inside.column_end - window.column)
+        wanted[rows, columns] = valid[rows, columns] & scene.read_mask(inside)
+    return wanted
 
 
 def any_in_patch(pixels: BoolArray, patch_px: int) -> BoolArray:

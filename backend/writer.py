@@ -19,10 +19,11 @@ from typing import Self
 from .grid import RasterGrid
 from .job_stream import cancelled_error
 from .model_card import ModelCard
-from .output_paths import part_path
+from .output_paths import part_path, spill_path
 from .output_raster import WRITE_ERRORS, IncompleteRasterError, OutputRaster, ReplacedRasterError, remove_with_sidecars
 from .protocol import ErrorCode, Progress, SardineError
 from .raster_specs import RasterSpec, raster_specs
+from .row_spill import RowSpill
 from .strip import Strip
 from .windows import WindowLayout
 
@@ -51,11 +52,13 @@ class RasterSet:
         self._targets = dict(targets)
         self._specs = dict(specs)
         self._rasters: dict[str, OutputRaster] = {}
+        self._spills: list[RowSpill] = []
         _check_room(self._targets, self._specs, grids)
         try:
             for name, target in self._targets.items():
                 with _errors_told(target):
                     remove_with_sidecars(part_path(target))  # of a killed run
+                    spill_path(target).unlink(missing_ok=True)
                     self._rasters[name] = OutputRaster(part_path(target), self._specs[name], grids[name])
         except BaseException:
             self._discard()
@@ -87,6 +90,13 @@ class RasterSet:
         with _errors_told(self._targets[strip.output]):
             self._rasters[strip.output].write(strip.row, strip.values)
 
+    def spill_attention(self, heads: int, columns: int) -> RowSpill:
+        """A file beside the attention for rows that cannot be finished yet; it goes when all is whole, or is given up."""
+        target = self._targets["attention"]
+        spill = RowSpill(spill_path(target), heads, columns, lambda: _errors_told(target))
+        self._spills.append(spill)
+        return spill
+
     def finish(
         self,
         tags: Mapping[str, str],
@@ -114,17 +124,19 @@ class RasterSet:
                 raise _rename_error(target, placed, error) from error
             del self._rasters[name]  # no longer to be discarded
             placed.append(target)
+        self._discard()  # nothing is left but spills, which nobody needs any more
         progress(Progress(STAGE, len(placed), len(placed)))
 
     def _discard(self) -> list[str]:
-        """Removes every `.part`; returns those that stay, each with the reason."""
+        """Removes every `.part` and spill; returns those that stay, each with the reason."""
         kept: list[str] = []
-        for raster in self._rasters.values():
+        unfinished: list[OutputRaster | RowSpill] = [*self._rasters.values(), *self._spills]
+        for file in unfinished:
             try:
-                raster.discard()
+                file.discard()
             except OSError as error:
-                kept.append(f"{raster.part} ({error.strerror})")
-        self._rasters = {}
+                kept.append(f"{file.path} ({error.strerror})")
+        self._rasters, self._spills = {}, []
         return kept
 
 

@@ -13,7 +13,7 @@ from .translation import tr
 
 
 class AdvancedOptions(QgsCollapsibleGroupBox):
-    """Overlap, device, precision, and what to do with scenes without reference system or with coarse pixels."""
+    """Overlap, device, precision, what attention is relative to, and scenes without reference system or with coarse pixels."""
 
     changed = pyqtSignal()
 
@@ -40,10 +40,17 @@ class AdvancedOptions(QgsCollapsibleGroupBox):
         self.spacing_m.setSpecialValueText(tr("as the file says"))
         self.spacing_m.setToolTip(tr("Of a raster without coordinate system, which is then used as it is."))
         self.allow_coarse = QCheckBox(tr("Take pixels that are too coarse"), self)
+        self.attention_scope = QComboBox(self)
+        self.attention_scope.setObjectName("attention_scope")
+        self.attention_scope.addItem(tr("the whole scene"), "scene")
+        self.attention_scope.addItem(tr("each window"), "window")
+        self.attention_scope.setToolTip(
+            tr("Of the whole scene: one query, and 1 is as much as its average patch. Of each window by itself: squares show.")
+        )
         self.check_at_once = QCheckBox(tr("Check scenes at once"), self)
         self.check_at_once.setToolTip(tr("Looks at a scene as soon as it is chosen: unit, grid, expected time and memory."))
         self.check_at_once.setChecked(True)
-        for field in (self.overlap, self.device, self.precision, self.spacing_m):
+        for field in (self.overlap, self.device, self.precision, self.spacing_m, self.attention_scope):
             field.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             field.setMinimumWidth(100)
         form = QFormLayout(self)
@@ -51,6 +58,7 @@ class AdvancedOptions(QgsCollapsibleGroupBox):
         form.addRow(tr("Overlap of windows"), self.overlap)
         form.addRow(tr("Device"), self.device)
         form.addRow(tr("Precision"), self.precision)
+        form.addRow(tr("Attention relative to"), self.attention_scope)
         form.addRow(tr("Pixel spacing (m)"), self.spacing_m)
         form.addRow(self.allow_coarse)
         form.addRow(self.check_at_once)
@@ -63,11 +71,12 @@ class AdvancedOptions(QgsCollapsibleGroupBox):
         self.setCollapsed(True)
 
     def parameters(self) -> dict[str, object]:
-        """OVERLAP, DEVICE, PRECISION, SPACING_M and ALLOW_COARSE of the algorithm."""
+        """OVERLAP, DEVICE, PRECISION, ATTENTION_SCOPE, SPACING_M and ALLOW_COARSE of the algorithm."""
         return {
             "OVERLAP": self.overlap.value(),
             "DEVICE": self.device.currentText().strip() or "auto",
             "PRECISION": self.precision.currentText(),
+            "ATTENTION_SCOPE": self.attention_scope.currentData(),
             "SPACING_M": self.spacing_m.value() or None,
             "ALLOW_COARSE": self.allow_coarse.isChecked(),
         }

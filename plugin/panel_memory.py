@@ -28,6 +28,7 @@ def keep(model: ModelChooser, outputs: OutputChooser, advanced: AdvancedOptions)
         "device": advanced.device.currentText(),
         "precision": advanced.precision.currentText(),
         "check_at_once": advanced.check_at_once.isChecked(),
+        "attention_scope": advanced.attention_scope.currentData(),
     }
     for name, value in values.items():
         settings.setValue(PREFIX + name, value)
@@ -52,6 +53,7 @@ def recall(model: ModelChooser, outputs: OutputChooser, advanced: AdvancedOption
         advanced.overlap.setValue(settings.value(PREFIX + "overlap", 0.125, type=float))
     if value("device"):
         advanced.device.setCurrentText(value("device"))
+    _select(advanced.attention_scope, value("attention_scope"))
     advanced.precision.setCurrentText(value("precision") or "auto")
     advanced.check_at_once.setChecked(settings.value(PREFIX + "check_at_once", True, type=bool))
 

@@ -31,7 +31,7 @@ class AttentionAlgorithm(SceneAlgorithm):
         return paragraphs(
             tr(
                 "Writes the attention of a model's class token to each patch of a Sentinel-1 scene: one pixel a patch (80 or "
-                "160 m), where 1 is as much as the average patch of its window. Bright places are those that the model takes "
+                "160 m), where 1 is as much as the average patch of the scene. Bright places are those that the model takes "
                 "for telling: built-up ground, shores, ships, field borders."
             ),
             tr("Any model file of SARdine will do, also an encoder that was pre-trained without classes."),

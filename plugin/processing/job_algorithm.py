@@ -47,6 +47,7 @@ class JobAlgorithm(BackendAlgorithm):
             device=self.parameterAsString(parameters, "DEVICE", context).strip() or "auto",
             precision=self.parameterAsString(parameters, "PRECISION", context),
             attention_heads=self.parameterAsString(parameters, "ATTENTION_HEADS", context),
+            attention_scope=self.parameterAsString(parameters, "ATTENTION_SCOPE", context),
             overwrite=True,  # Processing has asked already whether a file may be replaced
             allow_coarse=self.parameterAsBoolean(parameters, "ALLOW_COARSE", context),
         )

@@ -77,6 +77,7 @@ def progress_text(progress: Progress) -> str:
         "starting": tr("Starting the backend"),
         "loading the model": tr("Loading the model"),
         "opening the scene": tr("Opening the scene"),
+        "sampling the scene": tr("Sampling the scene"),
         "mapping": tr("Mapping"),
         "finishing": tr("Finishing the files"),
         "counting the classes": tr("Counting the classes"),

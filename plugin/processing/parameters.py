@@ -22,7 +22,7 @@ from qgis.core import (
     QgsProcessingParameterString,
 )
 
-from ...backend.protocol import ATTENTION_HEADS, DEFAULT_OVERLAP, PRECISIONS, UNITS
+from ...backend.protocol import ATTENTION_HEADS, ATTENTION_SCOPES, DEFAULT_OVERLAP, PRECISIONS, UNITS
 from ..translation import tr
 
 RASTER_OUTPUTS = {"LANDCOVER": "landcover", "CONFIDENCE": "confidence", "PROBABILITIES": "probabilities", "ATTENTION": "attention"}
@@ -97,6 +97,15 @@ def settings() -> list[QgsProcessingParameterDefinition]:
         advanced(
             QgsProcessingParameterEnum("PRECISION", tr("Precision"), PRECISIONS, defaultValue="auto", usesStaticStrings=True),
             tr("auto takes bf16 where the device computes faster in it. fp32 gives the same map on every device but for rounding."),
+        ),
+        advanced(
+            QgsProcessingParameterEnum(
+                "ATTENTION_SCOPE", tr("Attention relative to"), ATTENTION_SCOPES, defaultValue="scene", usesStaticStrings=True
+            ),
+            tr(
+                "scene: one query for the whole scene, and 1 is as much as its average patch. window: each window by itself, "
+                "which shows as squares."
+            ),
         ),
         advanced(
             QgsProcessingParameterString("BANDS", tr("Bands by role"), multiLine=True, optional=True),

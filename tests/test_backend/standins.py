@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import nn
@@ -11,6 +14,7 @@ from backend.forward import BatchRunner
 from backend.grid import PixelWindow, RasterGrid
 from backend.model import Prediction
 from backend.predict import Summary, predict
+from backend.row_spill import RowSpill
 from backend.windows import WindowLayout, lay_windows
 
 
@@ -47,10 +51,14 @@ class MemorySink:
     def __init__(self, *outputs):
         self.outputs = frozenset(outputs)
         self.strips = {name: [] for name in outputs}
+        self._folder = tempfile.TemporaryDirectory()
 
     def write(self, strip):
         assert strip.row == sum(values.shape[1] for values in self.strips[strip.output])
         self.strips[strip.output].append(strip.values.copy())
+
+    def spill_attention(self, heads, columns):
+        return RowSpill(Path(self._folder.name) / "attention.rows", heads, columns)
 
     def raster(self, name):
         return np.concatenate(self.strips[name], axis=1)
@@ -81,13 +89,28 @@ class ShiftEquivariant(nn.Module):
         return Prediction(logits, attention)
 
 
+class Asking(ShiftEquivariant):
+    """A query from the window's mean, a key from the patch alone: keys that do not care where a window lies."""
+
+    def forward(self, x, patch_valid, *, want_logits=True, want_attention=True, want_query=False, scene_query=None):
+        said = super().forward(x, patch_valid, want_logits=want_logits, want_attention=want_attention)
+        means = x.mean((2, 3))[:, None].repeat(1, said_heads := self.heads.out_channels, 1)
+        scores = None
+        if scene_query is not None and said.attention is not None:
+            keys = nn.functional.avg_pool2d(x, self.patch_px)
+            scores = torch.einsum("nhb,nbij->nhij", scene_query.expand(len(x), said_heads, -1), keys)
+            scores = scores.masked_fill(~patch_valid[:, None], float("nan"))
+        attention = said.attention if scores is None else scores
+        return Prediction(said.logits, attention, query=means if want_query else None)
+
+
 def layout_for(scene, card, area=None, overlap=0.25) -> WindowLayout:
     """Windows over `area` of an ArrayScene."""
     area = area or PixelWindow(0, 0, scene.height, scene.width)
     return lay_windows(area, scene.height, scene.width, window_px=card.window_px, patch_px=card.patch_px, overlap=overlap)
 
 
-def run_into(sink, scene, model, card, area=None, overlap=0.25, batch_size=3) -> Summary:
+def run_into(sink, scene, model, card, area=None, overlap=0.25, batch_size=3, attention_scope="window") -> Summary:
     """Predicts on the CPU, in float32, into `sink`."""
     runner = BatchRunner(
         model.eval(),
@@ -100,7 +123,8 @@ def run_into(sink, scene, model, card, area=None, overlap=0.25, batch_size=3) ->
         want_attention="attention" in sink.outputs,
     )
     layout = layout_for(scene, card, area, overlap)
-    return predict(scene, runner, card, layout, sink, progress=lambda _: None, cancelled=lambda: False)
+    spill = sink.spill_attention if attention_scope == "scene" else None
+    return predict(scene, runner, card, layout, sink, spill_attention=spill, progress=lambda _: None, cancelled=lambda: False)
 
 
 def run(scene, model, card, *outputs, **settings) -> tuple[MemorySink, Summary]:

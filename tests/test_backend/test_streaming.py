@@ -208,7 +208,7 @@ MEMORY_RUN = """
 import sys, resource
 import numpy as np, torch
 from tests.test_backend.cards import small_card
-from tests.test_backend.standins import ShiftEquivariant, run_into
+from tests.test_backend.standins import Asking, MemorySink, run_into
 from backend.grid import RasterGrid
 class Endless:  # a scene that takes no memory of its own
     def __init__(self, height, width):
@@ -217,16 +217,17 @@ class Endless:  # a scene that takes no memory of its own
         return np.full((2, window.height, window.width), -12.0, np.float32)
     def read_mask(self, window):
         return np.ones((window.height, window.width), bool)
-class Forget:
-    outputs = frozenset(["landcover", "confidence", "probabilities", "attention"])
+class Forget(MemorySink):
+    def __init__(self):
+        super().__init__("landcover", "confidence", "probabilities", "attention")
     def write(self, strip):
         pass
 torch.set_num_threads(1)
 card = small_card(window_px=256)
 peak_mb = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-run_into(Forget(), Endless(512, 1024), ShiftEquivariant(card), card)
+run_into(Forget(), Endless(512, 1024), Asking(card), card, attention_scope="scene")
 short_mb = peak_mb()
-run_into(Forget(), Endless(8192, 1024), ShiftEquivariant(card), card)
+run_into(Forget(), Endless(8192, 1024), Asking(card), card, attention_scope="scene")
 print(peak_mb() - short_mb)
 """
 

@@ -119,11 +119,14 @@ def test_run_should_ask_the_backend_for_what_is_chosen(dock, qtbot, python, scen
     dock.advanced.overlap.setValue(0.25)
     dock.advanced.device.setCurrentText("cpu")
     dock.advanced.precision.setCurrentText("fp32")
+    assert dock.advanced.attention_scope.currentData() == "scene"
+    dock.advanced.attention_scope.setCurrentIndex(1)
     dock.outputs.heads.setCurrentIndex(dock.outputs.heads.findData("mean"))
     request = sent(finish(dock, qtbot))
     assert request["bands"] == [{"role": "VV", "path": str(scene), "band": 1}, {"role": "VH", "path": str(scene), "band": 2}]
     assert (request["units"], request["overlap"], request["device"]) == ("db", 0.25, "cpu")
     assert (request["precision"], request["attention_heads"]) == ("fp32", "mean")
+    assert request["attention_scope"] == "window"
     assert (request["bounds"], request["bounds_crs"]) == ([500_100, 5_399_800, 500_300, 5_399_900], "EPSG:32633")
     assert request["model"] == str(header_model)
     assert request["outputs"] == {
@@ -165,6 +168,7 @@ def test_panel_should_remember_its_choices(dock: SardineDock, gui: SardinePlugin
     dock.advanced.overlap.setValue(0.5)
     dock.advanced.device.setCurrentText("cuda:1")
     dock.advanced.precision.setCurrentText("bf16")
+    dock.advanced.attention_scope.setCurrentIndex(1)
     dock.outputs.heads.setCurrentIndex(dock.outputs.heads.findData("mean"))
     finish(dock, qtbot)
     again = SardineDock(gui._iface, gui.open_setup, gui.setup)
@@ -174,6 +178,7 @@ def test_panel_should_remember_its_choices(dock: SardineDock, gui: SardinePlugin
         assert again.outputs.folder.filePath() == str(tmp_path)
         assert (again.advanced.overlap.value(), again.advanced.device.currentText()) == (0.5, "cuda:1")
         assert (again.advanced.precision.currentText(), again.outputs.heads.currentData()) == ("bf16", "mean")
+        assert again.advanced.attention_scope.currentData() == "window"
         assert not again.advanced.check_at_once.isChecked()
     finally:
         again.release()

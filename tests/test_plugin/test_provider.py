@@ -25,6 +25,7 @@ SETTINGS = {
     "SPACING_M": "number",
     "ALLOW_COARSE": "boolean",
     "ATTENTION_HEADS": "enum",
+    "ATTENTION_SCOPE": "enum",
 }
 PARAMETERS = {
     "landcover": {
@@ -74,6 +75,7 @@ DEFAULTS = {
     "OVERLAP": 0.125,
     "PRECISION": "auto",
     "ATTENTION_HEADS": "all",
+    "ATTENTION_SCOPE": "scene",
     "ALLOW_COARSE": False,
 }
 
