@@ -100,9 +100,8 @@ def _description(draft: ModelCard, report: dict[str, Any]) -> str:
 
 def _saw_simulated_alone(report: dict[str, Any]) -> bool:
     """Whether all radar was simulated, in this run and the ones before; published weights saw photographs, or what is not known."""
-    return report["data"]["real_chips"] == 0 and all(
-        before.get("simulated_only") is not False for before in report.get("earlier", [])
-    )
+    before = [run.get("simulated_only") is not False for run in report.get("earlier", [])]
+    return report["data"]["real_chips"] == 0 and all(before)
 
 
 def _own_metrics(draft: ModelCard, report: dict[str, Any]) -> list[Metric]:
