@@ -27,13 +27,13 @@ from training.checkpoint import (
 from training.distributed import Team
 from training.feed import Feeder
 from training.finetune_config import FinetuneConfig
+from training.finetune_report import make_report
 from training.interrupt import Interrupt
 from training.labelled_crops import CropPlanner, network_input, read_crops
-from training.labelled_data import LabelledData, describe_data, label_legend
+from training.labelled_data import LabelledData
 from training.map_pictures import write_samples
 from training.run_log import RunLog
 from training.segmenter import Segmenter
-from training.simulate import RECIPE
 from training.start_weights import Start
 from training.state import drop_later_lines, load_state, save_state
 from training.validate import Sample, Validation, validate
@@ -222,37 +222,18 @@ class FinetuneRun:
             f"file of them with `python -m training.run export --run {self.config.out} --out … --name …`."
         )
 
-    def _report(self, found: Validation) -> dict[str, Any]:
-        scored = {"simulated": all((chips.split.index["simulated"][chips.rows] == "yes").all() for chips in self.data.validation)}
-        data = describe_data(self.data, self.config)
-        simulated = data["real_chips"] == 0
-        return {
+    def _save_checkpoint(self, found: Validation) -> None:
+        weights = {name: tensor.detach().cpu().clone() for name, tensor in self.segmenter.averaged.state_dict().items()}
+        card = dataclasses.replace(self.card, temperature=found.temperature)
+        facts = {
             "step": self.best_step or self.step,
             "steps": self.step,
             "crops_seen": self.step * self.config.batch_size,
             "processes": self.team.size,
             "minutes": round(self._minutes(), 2),
-            "temperature": found.temperature,
-            "scores": found.figures(),
-            "validation": {
-                "chips": found.chips,
-                "places": len({place for chips in self.data.validation for place in chips.places().tolist()}),
-                "stores": [chips.name for chips in self.data.validation],
-                **scored,
-            },
-            "data": data,
-            "labels": label_legend(self.data, self.card),
-            "simulated_only": simulated and self.start.simulated_only,
-            "recipe": RECIPE if data["simulated_chips"] else "",
-            "start": self.start.told(),
-            "earlier": self.start.earlier,
             "provenance": self.provenance,
         }
-
-    def _save_checkpoint(self, found: Validation) -> None:
-        weights = {name: tensor.detach().cpu().clone() for name, tensor in self.segmenter.averaged.state_dict().items()}
-        card = dataclasses.replace(self.card, temperature=found.temperature)
-        report = self._report(found)
+        report = make_report(facts, found, self.data, self.config, self.card, self.start)
         try:
             save_checkpoint(self.config.out, Checkpoint(weights, card.to_json(), config_json(self.config), report["step"], report))
             (self.config.out / "report.json").write_text(json.dumps(report, indent=1))

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from backend.model_card import BandSpec, ModelCard
 from training.chips.store import ChipSplit, ChipStore, StoreError, open_store
-from training.data_provenance import describe_chips, describe_stores
 from training.finetune_config import FinetuneConfig, StoreConfig
 from training.label_sets import label_tables
 from training.metrics import BoolArray
@@ -90,8 +89,7 @@ def open_labelled(config: FinetuneConfig, card: ModelCard) -> LabelledData:
         try:
             _check_form(config, store)
             bands = _store_bands(card.bands, store)
-            learnt = _labelled(wanted, store, "train", table, len(members), bands, card.bands, notes)
-            train.append(_fraction(learnt, config.label_fraction, config.seed))
+            train.append(_labelled(wanted, store, "train", table, len(members), bands, card.bands, notes))
             if wanted.validate:
                 validation.append(_labelled(wanted, store, "validation", table, len(members), bands, card.bands, notes))
         except ValueError as error:
@@ -100,8 +98,10 @@ def open_labelled(config: FinetuneConfig, card: ModelCard) -> LabelledData:
         problems += _lacks(card, members, train, validation)
     if problems:
         raise ValueError("; ".join(problems))
-    kept = [chips for chips in validation if len(chips)]
-    return LabelledData(members, tuple(train), _chances(config, train), tuple(kept), "; ".join(notes))
+    # After the check: a small share may lack a rare class, and is to be trained on all the same.
+    used = tuple(_fraction(chips, config.label_fraction, config.seed) for chips in train)
+    kept = tuple(chips for chips in validation if len(chips))
+    return LabelledData(members, used, _chances(config, used), kept, "; ".join(notes))
 
 
 def _open_stores(config: FinetuneConfig) -> tuple[list[ChipStore], list[str]]:
@@ -152,7 +152,11 @@ def _labelled(
     used = np.ones(len(split), dtype=np.bool_)
     if wanted.only_sources:
         used &= np.isin(split.index["source"], wanted.only_sources)
-    used &= ~held_out(split.index["place"], wanted.hold_out_places)
+    for pattern in wanted.hold_out_places:
+        of_pattern = held_out(split.index["place"], (pattern,))
+        used &= ~of_pattern
+        if split_name == "train":
+            notes.append(f"{store.folder.name}: {pattern!r} holds out {int(of_pattern.sum())} training chips")
     needed = {spec.role for spec in specs if not spec.optional}
     whole = {text: needed <= set(text.split()) for text in set(split.index["bands"].tolist())}
     incomplete = used & ~np.array([whole[text] for text in split.index["bands"]], dtype=np.bool_)
@@ -163,10 +167,10 @@ def _labelled(
         if split.index["labelled_share"][row] > 0:
             labelled_px[number] = np.bincount(table[split.labels[row]].ravel(), minlength=256)[:sets]
     kept = labelled_px.any(axis=1)
-    told = {"lack a band": int(incomplete.sum()), "say nothing of the classes": int((~kept).sum())}
-    told = {why: count for why, count in told.items() if count}
+    why_not = {"lack a band": int(incomplete.sum()), "say nothing of the classes": int((~kept).sum())}
+    told = ", ".join(f"{count} chips {why}" for why, count in why_not.items() if count)
     if told:
-        notes.append(f"{store.folder.name}, {split_name}: " + ", ".join(f"{count} chips {why}" for why, count in told.items()))
+        notes.append(f"{store.folder.name}, {split_name}: {told}")
     return LabelledChips(store.folder.name, split, rows[kept], table, labelled_px[kept], bands)
 
 
@@ -232,16 +236,6 @@ def _lacks(card: ModelCard, members: BoolArray, train: Sequence[LabelledChips], 
     if never and not problems:
         problems.append(f"no training chip is labelled {', '.join(never)}: take it out of data.classes, or add chips with it")
     return problems
-
-
-def describe_data(data: LabelledData, config: FinetuneConfig) -> dict[str, Any]:
-    """What a model card says of the chips."""
-    return describe_stores(
-        [
-            describe_chips(chips.name, chips.split, chips.rows, weight=wanted.weight, held_out_places=list(wanted.hold_out_places))
-            for chips, wanted in zip(data.train, config.data.stores, strict=True)
-        ]
-    )
 
 
 def label_legend(data: LabelledData, card: ModelCard) -> Mapping[str, float]:
