@@ -200,3 +200,11 @@ def dock(gui: SardinePlugin, scene: Path, header_model: Path) -> SardineDock:
     gui.open_panel()
     gui.dock.model.choose(str(header_model))
     return gui.dock
+
+
+@pytest.fixture(scope="session")
+def profile(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
+    """A QGIS profile of its own in which the plugin is this clone."""
+    folder = tmp_path_factory.mktemp("QGIS profile ü")
+    subprocess.run([str(root / "scripts/make_profile.sh"), str(folder)], check=True, timeout=120)
+    return folder

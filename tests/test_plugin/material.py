@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -38,6 +39,10 @@ CARD = {
     "attention_block": 1,
     "training": {"simulated_only": True},
 }
+
+
+GROUND_KM2 = 100 / 0.9996**2 / 1e6
+"""What a pixel of 10 m on the middle meridian of a UTM zone covers: the projection draws it smaller by its scale factor."""
 
 
 def write_raster(path: Path, bands: np.ndarray, *, descriptions: Sequence[str] = (), epsg: int | None = 32633) -> Path:
@@ -100,3 +105,27 @@ def write_interpreter(path: Path, habit: str) -> Path:
     path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{CHILDREN}" {habit}\n')
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return path
+
+
+def big_scene(folder: Path) -> Path:
+    """A scene that even the smallest model maps for seconds."""
+    return write_raster(folder / "big.tif", radar_db(1500, 2000), descriptions=("VV", "VH"))
+
+
+def qgis_process_environment(profile: Path, backend_python: str) -> dict[str, str]:
+    """Where `qgis_process` finds the plugin and the plugin its backend."""
+    own = {"QGIS_CUSTOM_CONFIG_PATH": str(profile), "SARDINE_PYTHON": backend_python, "QT_QPA_PLATFORM": "offscreen"}
+    return {**os.environ, **own}
+
+
+def qgis_process_program() -> str:
+    """The real `qgis_process`. Its absence is a failure."""
+    program = os.environ.get("QGIS_PROCESS") or shutil.which("qgis_process")
+    assert program, "qgis_process is needed: put it on the path, or set QGIS_PROCESS"
+    return program
+
+
+def run_qgis_process(profile: Path, backend_python: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What the real `qgis_process` answers to `arguments`."""
+    environ = qgis_process_environment(profile, backend_python)
+    return subprocess.run([qgis_process_program(), *arguments], env=environ, capture_output=True, text=True, timeout=240)

@@ -35,5 +35,6 @@ def sent(run: Run) -> dict[str, object]:
     return json.loads(run.feedback.warnings[-1])
 
 
-def children() -> set[int]:
-    return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+def children(of: int | str = "self") -> set[int]:
+    """Ids of the processes that this process, or another, has started."""
+    return {int(pid) for task in Path(f"/proc/{of}/task").iterdir() for pid in (task / "children").read_text().split()}

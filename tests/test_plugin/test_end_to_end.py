@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -30,12 +29,9 @@ from qgis.core import (
 from sardine.plugin.main import SardinePlugin
 
 from tests.test_plugin.conftest import LoggedFeedback
-from tests.test_plugin.material import radar_db, read_raster, write_raster
+from tests.test_plugin.material import GROUND_KM2, big_scene, read_raster, run_qgis_process
 
 OUTPUTS = {"LANDCOVER": "lc.tif", "CONFIDENCE": "c.tif", "PROBABILITIES": "p.tif", "ATTENTION": "at.tif"}
-
-GROUND_KM2 = 100 / 0.9996**2 / 1e6
-"""What a pixel of 10 m on the middle meridian of a UTM zone covers: the projection draws it smaller by its scale factor."""
 
 
 @pytest.fixture
@@ -47,11 +43,6 @@ def algorithm(plugin: SardinePlugin, real_backend: None) -> QgsProcessingAlgorit
 def parameters(scene: Path, model: Path, tmp_path: Path) -> dict[str, object]:
     outputs = {name: str(tmp_path / file) for name, file in OUTPUTS.items()}
     return {"INPUT": str(scene), "MODEL": str(model), "UNITS": "db", "DEVICE": "cpu", **outputs}
-
-
-def big_scene(folder: Path) -> Path:
-    """A scene that even the smallest model maps for seconds."""
-    return write_raster(folder / "big.tif", radar_db(1500, 2000), descriptions=("VV", "VH"))
 
 
 def test_landcover_should_write_rasters_and_figures_that_agree(algorithm, parameters, context, scene, tmp_path) -> None:
@@ -248,25 +239,6 @@ def test_landcover_should_feed_a_native_algorithm_in_a_model(plugin, real_backen
     counted = {int(float(row.split(",")[0].strip('"'))): int(float(row.split(",")[1].strip('"'))) for row in rows}
     codes, pixels = np.unique(read_raster(cover)[0], return_counts=True)
     assert counted == {int(code): int(n) for code, n in zip(codes, pixels) if code}
-
-
-@pytest.fixture(scope="module")
-def profile(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
-    folder = tmp_path_factory.mktemp("QGIS profile ü")
-    subprocess.run([str(root / "scripts/make_profile.sh"), str(folder)], check=True, timeout=120)
-    return folder
-
-
-def run_qgis_process(profile: Path, backend_python: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environ = {
-        **os.environ,
-        "QGIS_CUSTOM_CONFIG_PATH": str(profile),
-        "SARDINE_PYTHON": backend_python,
-        "QT_QPA_PLATFORM": "offscreen",
-    }
-    program = os.environ.get("QGIS_PROCESS") or shutil.which("qgis_process")
-    assert program, "qgis_process is needed: put it on the path, or set QGIS_PROCESS"
-    return subprocess.run([program, *arguments], env=environ, capture_output=True, text=True, timeout=240)
 
 
 def test_qgis_process_should_run_the_algorithm(profile, backend_python, parameters, tmp_path) -> None:

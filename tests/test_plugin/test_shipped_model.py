@@ -12,8 +12,7 @@ from qgis.core import QgsApplication, QgsVectorLayer
 from sardine.backend.model_card import read_header
 from sardine.plugin.locations import bundled_model
 
-from tests.test_plugin.material import read_raster
-from tests.test_plugin.test_end_to_end import GROUND_KM2
+from tests.test_plugin.material import GROUND_KM2, read_raster
 
 WEST, NORTH = 500_000, 5_400_000
 SQUARES = {"left": (0, 0, 16, 20), "right": (40, 24, 24, 24)}
