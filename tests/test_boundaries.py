@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,6 +96,13 @@ def test_what_ships_should_hold_nothing_that_blocks_a_release(package: str) -> N
     ]
     assert asserts == []
     assert {(where, name) for where, name in imports_of(package) if top(name) in ("subprocess", "random", "pickle")} == set()
+
+
+def test_table_of_cases_should_name_tests_that_are_there() -> None:
+    named = re.findall(r"`(test_[a-z_/]+\.py)::(test_\w+)`", (ROOT / "tests" / "README.md").read_text(encoding="utf-8"))
+    assert len(named) > 40
+    sources = {path: (ROOT / "tests" / path).read_text(encoding="utf-8") for path, _ in named}
+    assert [f"{path}::{name}" for path, name in named if f"def {name}(" not in sources[path]] == []
 
 
 def test_the_check_should_see_each_form_of_import(tmp_path: Path) -> None:

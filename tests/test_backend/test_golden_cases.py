@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+from scipy.ndimage import gaussian_filter
 
 from backend.__main__ import main
+from backend.grid import PixelWindow
 from backend.model import build_model
 from backend.model_card import EncoderSpec
 from backend.model_file import save_model
+from backend.windows import lay_windows
 from tests.test_backend.cards import VH, VV, small_card
 from tests.test_backend.test_bad_input import radar, write_tif
 
@@ -140,3 +143,36 @@ def test_same_run_twice_should_give_the_same_map(models, tmp_path, capsys):
     np.testing.assert_array_equal(first, second)
     np.testing.assert_allclose(first_attention, second_attention, rtol=1e-5)
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["windows_total"] > 3
+
+
+@pytest.mark.parametrize(("units", "of_db"), [("power", lambda db: 10 ** (db / 10)), ("amplitude", lambda db: 10 ** (db / 20))])
+def test_unit_of_the_values_should_not_change_the_map(models, tmp_path, units, of_db):
+    """Rivals divide by 255 whatever the values are."""
+    db = radar(70, 90)
+    scene = write_tif(tmp_path / "db.tif", db, descriptions=("VV", "VH"))
+    expected, _, _, _ = mapped(models, tmp_path, two(scene), "--units", "db")
+    other = write_tif(tmp_path / f"{units}.tif", of_db(db).astype(np.float32), descriptions=("VV", "VH"))
+    found, _, _, _ = mapped(models, tmp_path, two(other), "--units", units)
+    assert (found != expected).mean() < 0.001  # float32 turns a value at the border of two classes
+
+
+def test_windows_should_leave_no_step_at_their_borders(models, tmp_path):
+    """Rivals' maps step 3 to 4 times as far across the border of two tiles as inside; so do ours without any overlap."""
+    smooth = np.stack([gaussian_filter(band, 2) for band in radar(96, 400)])
+    smooth = 4 * (smooth - smooth.mean()) / smooth.std() + np.array([-11, -18])[:, None, None]
+    scene = write_tif(tmp_path / "scene.tif", smooth.astype(np.float32), descriptions=("VV", "VH"))
+    assert border_step(models, tmp_path, scene, 0.125) < 1.25
+    assert border_step(models, tmp_path, scene, 0.0) > 2
+
+
+def border_step(models, tmp_path, scene, overlap):
+    """Mean step of the class probabilities across the borders of windows, as a multiple of the mean step elsewhere."""
+    probabilities = tmp_path / "p.tif"
+    mapped(models, tmp_path, two(scene), "--units", "db", "--overlap", str(overlap), "--probabilities", str(probabilities))
+    with rasterio.open(probabilities) as file:
+        values = file.read().astype(float)
+    steps = np.abs(np.diff(values, axis=2)).mean(axis=(0, 1))  # between column n and n + 1
+    layout = lay_windows(PixelWindow(0, 0, 96, 400), 96, 400, window_px=32, patch_px=8, overlap=overlap)
+    edges = {layout.canvas.column + start + side for start in layout.column_starts for side in (0, layout.window_px)}
+    at_edges = [column - 1 for column in edges if 0 < column < 400]
+    return steps[at_edges].mean() / np.delete(steps, at_edges).mean()

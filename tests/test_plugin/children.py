@@ -117,6 +117,14 @@ def garbage() -> None:
     say(RESULT)
 
 
+def rubbish() -> None:
+    """Never says hello, but much else."""
+    for _ in range(3):
+        sys.stdout.buffer.write(b"\x00\xff" * 2_500_000)
+        sys.stdout.buffer.write(b'\n[1, 2]\n{"type": 7}\n' + b"[" * 100_000 + b"\n")
+    sys.stdout.flush()
+
+
 def flood() -> None:
     """More on stderr and on stdout than a pipe holds, before the result."""
     hello()

@@ -112,6 +112,15 @@ def test_backend_run_should_survive_garbage_on_stdout() -> None:
     assert result.model_name == "m"
 
 
+def test_backend_run_should_tell_an_interpreter_that_prints_rubbish() -> None:
+    """Megabytes without a line's end, bytes that are no text, and JSON that is no message."""
+    error = failing("rubbish", patience=Patience(hello_s=20))
+    assert error.code is ErrorCode.INTERPRETER_UNSUITABLE
+    assert "before it had said hello" in error.found
+    assert len(error.log) < 300_000
+    assert "[1, 2]" in error.log
+
+
 def test_backend_run_should_drain_both_pipes() -> None:
     recorder = Recorder()
     BackendRun(command("flood"), REQUEST, recorder, SHORT).run()

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from qgis.core import QgsRectangle
+from qgis.core import QgsProject, QgsRectangle
 from sardine.plugin.dock import SardineDock
 from sardine.plugin.panel_area import DRAWN
 
@@ -79,6 +79,17 @@ def test_check_should_not_go_on_beside_a_run(dock, qtbot, python) -> None:
     assert not dock.check.check.is_running
     finish(dock, qtbot, dock.run_bar.cancel.click)
     qtbot.waitUntil(lambda: dock.check.check.is_running, timeout=20_000)
+
+
+def test_layer_that_leaves_during_a_check_should_end_it(dock, qtbot, python) -> None:
+    python("no_hello")
+    before = children()
+    dock.check.button.click()
+    qtbot.waitUntil(lambda: children() != before, timeout=5000)
+    QgsProject.instance().removeAllMapLayers()
+    assert children() == before
+    assert dock.check.text.text() == ""
+    assert dock.problem() == "Load a Sentinel-1 raster into the project."
 
 
 def cost(dock: SardineDock) -> str:
