@@ -23,10 +23,10 @@ from training.evaluate.cross_validation import cross_validate
 from training.evaluate.figures import Definition, difference, overall_accuracy
 from training.evaluate.finetuned import finetuned
 from training.evaluate.folds import Fold, Method, assign_folds, gather, run_folds
-from training.evaluate.learning import LearningScene
+from training.evaluate.learning import WATER_GROUP, LearningScene
 from training.evaluate.legends import SIX_GROUPS, WATER
 from training.evaluate.score import SceneScore
-from training.evaluate.unet import BATCH, CROP_PX, SmallUNet, UNetMapper, draw_crops
+from training.evaluate.unet import BATCH, CROP_PX, NOT_WATER, SmallUNet, UNetMapper, draw_crops, target_of
 from training.metrics import IGNORE
 from training.run import parse
 
@@ -100,16 +100,23 @@ def test_folds_should_never_split_a_place() -> None:
 def test_crops_should_keep_pixels_and_labels_together() -> None:
     scenes = [learning("a", "A", half(150, 170)), learning("b", "B", half(40, 30).T.copy())]
     pools = [[np.flatnonzero(scene.water != IGNORE)] for scene in scenes]
-    x, target = draw_crops(np.random.default_rng(0), scenes, pools, WATER)
+    x, target = draw_crops(np.random.default_rng(0), [(scene, target_of(scene)) for scene in scenes], pools)
     assert x.shape == (BATCH, 2, CROP_PX, CROP_PX)
     labelled = target != IGNORE
     # Water is 10 dB darker than land, noise 1 dB and gain at most 2 dB: halfway between is far from both.
     dark = x[:, 0] < (-14.5 + 12.55) / 5.26
-    assert (dark[labelled] == (target[labelled] == 1)).mean() > 0.98
+    assert (dark[labelled] == (target[labelled] == WATER_GROUP)).mean() > 0.98
     shares = labelled.mean(axis=(1, 2))
     assert shares.max() == 1
     assert shares.min() == pytest.approx(40 * 30 / CROP_PX**2)
     assert (x[:, 0][~labelled] == 0).all()
+
+
+def test_water_label_should_teach_only_what_it_says() -> None:
+    groups = np.full((2, 3), IGNORE, np.uint8)
+    groups[0, 0] = 3
+    scene = LearningScene("a", "A", np.zeros((2, 2, 3), np.float32), np.array([[0, 1, 0], [1, 255, 0]], np.uint8), groups, False)
+    np.testing.assert_array_equal(target_of(scene), [[3, WATER_GROUP, NOT_WATER], [WATER_GROUP, IGNORE, NOT_WATER]])
 
 
 def test_small_unet_should_have_about_the_parameters_that_it_says() -> None:

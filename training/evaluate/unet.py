@@ -14,15 +14,17 @@ from torch import Tensor, nn
 from backend.radiometry import standardise
 from training.card import band_specs
 from training.config import BandsConfig
-from training.evaluate.learning import LearningScene, legends_of, of_legend
-from training.evaluate.legends import F32, U8, WATER, Legend
+from training.evaluate.learning import WATER_GROUP, LearningScene
+from training.evaluate.legends import F32, SIX_GROUPS, U8, WATER, Legend
 from training.evaluate.maps import GroupMap, read_radar
 from training.evaluate.scenes import LabelledScene
+from training.losses import SegmentationLoss
 from training.metrics import IGNORE
 
 WIDTHS = (16, 32, 64, 64)
-CROP_PX = 112
+CROP_PX = 96
 BATCH = 16
+DICE_WEIGHT = 0.5
 LEARNING_RATE = 2e-3
 GAIN_DB, BAND_GAIN_DB = 1.5, 0.5
 """As `finetune` has them."""
@@ -58,14 +60,17 @@ def _double(ins: int, outs: int) -> nn.Sequential:
 
 
 class UNetMapper:
-    """A SmallUNet for each legend, trained on crops around labelled pixels of the scenes learnt from, all scenes alike."""
+    """A SmallUNet of SIX_GROUPS, trained on crops around labelled pixels of the scenes learnt from, all scenes alike.
+
+    Water labels teach it too: "not water" is any group but water, as `finetune` takes partial labels.
+    """
 
     def __init__(self, scenes: Sequence[LearningScene], name: str, seed: int, steps: int) -> None:
         self.name = name
-        self._nets = {legend.name: train(of_legend(scenes, legend), legend, seed, steps) for legend in legends_of(scenes)}
+        self._net = train(scenes, seed, steps)
 
     def map(self, scene: LabelledScene, legend: Legend, where: npt.NDArray[np.bool_] | None = None) -> GroupMap | None:
-        if legend.name not in self._nets:
+        if legend != WATER and legend.names != SIX_GROUPS.names:
             return None
         radar = read_radar(scene)
         x, valid = standardise(radar.values_db, band_specs(BandsConfig()))
@@ -73,23 +78,46 @@ class UNetMapper:
         padding = (0, -width % 8, 0, -height % 8)
         with torch.inference_mode():
             padded = functional.pad(torch.from_numpy(x)[None], padding, mode="replicate")
-            probabilities = self._nets[legend.name](padded)[0, :, :height, :width].softmax(0).numpy()
-        groups = np.where(valid, probabilities.argmax(axis=0), IGNORE).astype(np.uint8)
-        return GroupMap(groups, probabilities.max(axis=0), radar.grid)
+            probabilities = self._net(padded)[0, :, :height, :width].softmax(0).numpy()
+        groups, confidence = probabilities.argmax(axis=0), probabilities.max(axis=0)
+        if legend == WATER:
+            water = groups == WATER_GROUP
+            groups = water.astype(np.int64)
+            confidence = np.where(water, probabilities[WATER_GROUP], 1 - probabilities[WATER_GROUP])
+        return GroupMap(np.where(valid, groups, IGNORE).astype(np.uint8), confidence.astype(np.float32), radar.grid)
 
 
-def train(scenes: Sequence[LearningScene], legend: Legend, seed: int, steps: int) -> SmallUNet:
-    """A net trained for `steps` of BATCH crops, each around a labelled pixel: see `_pools`."""
+NOT_WATER = len(SIX_GROUPS)
+"""Target of a pixel that is any group but water."""
+
+
+def target_of(scene: LearningScene) -> U8:
+    """The group of each pixel, NOT_WATER where the label says no more than that, IGNORE where it says nothing; uint8 [H, W]."""
+    partial = np.where(scene.water == 1, WATER_GROUP, np.where(scene.water == 0, NOT_WATER, IGNORE))
+    return np.where(scene.groups != IGNORE, scene.groups, partial).astype(np.uint8)
+
+
+def train(scenes: Sequence[LearningScene], seed: int, steps: int) -> SmallUNet:
+    """A net trained for `steps` of BATCH crops by the loss of `finetune`. Raises ValueError where nothing is labelled."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    net = SmallUNet(len(legend)).to(memory_format=torch.channels_last)
+    kept = [(scene, target_of(scene)) for scene in scenes]
+    kept = [(scene, target) for scene, target in kept if (target != IGNORE).any()]
+    if not kept:
+        raise ValueError("No scene to learn from.")
+    pools = [_pools(target) for _, target in kept]
+    members = torch.cat([torch.eye(NOT_WATER), torch.ones(1, NOT_WATER)]).bool()
+    members[NOT_WATER, WATER_GROUP] = False
+    loss_of = SegmentationLoss(members, None, DICE_WEIGHT)
+    net = SmallUNet(NOT_WATER).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.05)
-    pools = [_pools(scene, legend) for scene in scenes]
     net.train()
     for _ in range(steps):
-        x, target = draw_crops(rng, scenes, pools, legend)
-        loss = functional.cross_entropy(net(torch.from_numpy(x)), torch.from_numpy(target).long(), ignore_index=IGNORE)
+        x, target = draw_crops(rng, kept, pools)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = net(torch.from_numpy(x).contiguous(memory_format=torch.channels_last))
+        loss = loss_of(logits, torch.from_numpy(target).long())
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -97,25 +125,24 @@ def train(scenes: Sequence[LearningScene], legend: Legend, seed: int, steps: int
     return net.eval()
 
 
-def _pools(scene: LearningScene, legend: Legend) -> list[npt.NDArray[np.int64]]:
-    """Where crops may be centred: any labelled pixel of WATER, in turn a pixel of each group of SIX_GROUPS."""
-    truth = scene.truth(legend)
-    if legend == WATER:
-        return [np.flatnonzero(truth != IGNORE)]
-    return [np.flatnonzero(truth == value) for value in np.unique(truth) if value != IGNORE]
+def _pools(target: U8) -> list[npt.NDArray[np.int64]]:
+    """Where crops may be centred: in turn on a pixel of each group; any labelled pixel where the label is of water alone."""
+    values = [int(value) for value in np.unique(target) if value != IGNORE]
+    if set(values) <= {WATER_GROUP, NOT_WATER}:
+        return [np.flatnonzero(target != IGNORE)]
+    return [np.flatnonzero(target == value) for value in values]
 
 
 def draw_crops(
-    rng: np.random.Generator, scenes: Sequence[LearningScene], pools: Sequence[Sequence[npt.NDArray[np.int64]]], legend: Legend
+    rng: np.random.Generator, scenes: Sequence[tuple[LearningScene, U8]], pools: Sequence[Sequence[npt.NDArray[np.int64]]]
 ) -> tuple[F32, U8]:
-    """BATCH crops: input [BATCH, 2, S, S] and group indices [BATCH, S, S]; mirrored, turned and brightened at random."""
+    """BATCH crops of scenes and their targets: input [BATCH, 2, S, S], targets [BATCH, S, S]; mirrored, turned and brightened."""
     specs = band_specs(BandsConfig())
     x = np.zeros((BATCH, 2, CROP_PX, CROP_PX), dtype=np.float32)
     target = np.full((BATCH, CROP_PX, CROP_PX), IGNORE, dtype=np.uint8)
     for number in range(BATCH):
         chosen = int(rng.integers(len(scenes)))
-        scene, pool = scenes[chosen], pools[chosen][int(rng.integers(len(pools[chosen])))]
-        truth = scene.truth(legend)
+        (scene, truth), pool = scenes[chosen], pools[chosen][int(rng.integers(len(pools[chosen])))]
         height, width = truth.shape
         row, column = divmod(int(rng.choice(pool)), width)
         top, left = (
