@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +21,13 @@ from training.finetune_config import FinetuneConfig, LabelledDataConfig, Network
 WATER_SET = LabelSet("water chips", "rasters", ("*_S1.tif",), "water")
 
 
-def constant_model(path: Path, code: int, logit: float = 1.0) -> Path:
+def constant_model(path: Path, code: int, logit: float = 1.0, training: Mapping[str, object] | None = None) -> Path:
     """A model file that maps every pixel as `code`: its last layer ignores the input. The other five logits are 0."""
     network = NetworkConfig(
         embed_dim=16, depth=1, num_heads=1, window_px=64, decoder_blocks=(0,), decoder_width=8, skip_width=4, patch_px=16
     )
     card = draft_card(FinetuneConfig(Path("x"), LabelledDataConfig((StoreConfig(Path("y")),), crop_px=64), network=network))
+    card = dataclasses.replace(card, training=training or {})
     model = build_model(card)
     with torch.no_grad():
         model.decoder.classify.weight.zero_()

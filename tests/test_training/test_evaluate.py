@@ -264,6 +264,25 @@ def test_scene_that_the_backend_refuses_should_be_told_and_left_out(tmp_path: Pa
     assert reasons["void_S1.tif"] == "no pixel is labelled"
 
 
+def test_place_that_the_model_was_trained_on_should_not_count(tmp_path: Path) -> None:
+    label = np.random.default_rng(5).integers(0, 2, (64, 64)).astype(np.uint8)
+    for number, name in enumerate(("a", "b", "c")):
+        write_chip(tmp_path, name, half_water_db(label), label, 500_000 + 10_000 * number)
+    told = {"data": {"stores": [{"real_places": []}]}, "earlier_runs": [{"data": {"stores": [{"real_places": ["b_S1.tif"]}]}}]}
+    model = constant_model(tmp_path / "water.safetensors", 80, training=told)
+    config = EvaluateConfig(
+        tmp_path / "out", (WATER_SET,), model=model, note="one place", data=tmp_path, bootstrap_draws=0, leave_out_places=("c_.*",)
+    )
+    evaluate(config)
+    document = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert [one["scene"] for one in document["scenes"]] == ["a_S1.tif"]
+    reasons = {one["scene"]: one["reason"] for one in document["left_out"]}
+    assert "trained on b_S1.tif" in reasons["b_S1.tif"]
+    assert "leave_out_places" in reasons["c_S1.tif"]
+    evaluate(dataclasses.replace(config, include_seen=True, leave_out_places=(), out=tmp_path / "all"))
+    assert len(json.loads((tmp_path / "all" / "evaluation.json").read_text())["scenes"]) == 3
+
+
 def test_measurements_should_become_labels_by_a_threshold(tmp_path: Path) -> None:
     label = np.zeros((20, 20), np.float32)
     label[:, 5:] = 50

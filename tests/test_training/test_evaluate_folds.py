@@ -242,6 +242,8 @@ def test_finetuned_model_should_not_see_the_held_out_place_and_be_made_once(tmp_
     assert set(np.unique(found.groups)) <= {0, 1}
     written = (fold / "finetuned_0.safetensors").stat().st_mtime_ns
     finetuned(settings, held_out, fold, "ViT", 0, "cpu")
+    with pytest.raises(ValueError, match="trained on place2_S1"):
+        finetuned(settings, ("place2_S1.tif",), fold, "ViT", 0, "cpu")
     assert (fold / "finetuned_0.safetensors").stat().st_mtime_ns == written
 
 

@@ -21,6 +21,7 @@ from training.evaluate.output import EVALUATION, FIGURES, REPORT, LeftOut, card_
 from training.evaluate.pictures import Picture, picture_of
 from training.evaluate.scenes import LabelledScene, label_on_grid, list_labelled
 from training.evaluate.score import SceneScore, score_scene
+from training.evaluate.seen import without_seen
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,13 @@ def evaluate(config: EvaluateConfig) -> dict[str, list[Figure]]:
     scenes = list_labelled(config.sets, config.data)
     with model_file(config.model) as model:
         mapper = BackendMapper(model, config.device)
-        measured = measure(mapper, scenes, config.picture_px)
+        kept, unused = without_seen(scenes, mapper.card, config.include_seen, config.leave_out_places)
+        measured = measure(mapper, kept, config.picture_px)
+        measured = dataclasses.replace(measured, left_out=(*unused, *measured.left_out))
         facts = provenance(config, mapper.card)
     if not measured.scores:
-        raise ValueError("No scene could be measured: " + "; ".join(f"{one.scene}: {one.reason}" for one in measured.left_out))
+        reasons = "; ".join(f"{one.scene}: {one.reason}" for one in measured.left_out)
+        raise ValueError(f"No scene could be measured: {reasons}")
     figures = {
         item.name: figures_of([[s for s in measured.scores if s.label_set == item.name]], config.bootstrap_draws, config.seed)
         for item in config.sets

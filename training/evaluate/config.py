@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -82,6 +83,12 @@ class EvaluateConfig:
     data: Path = Path("../shared/data")
     """Folder that the patterns of scenes start from."""
 
+    include_seen: bool = False
+    """Measure also on places that the model was trained on, by its card. Their scenes are left out otherwise, and told."""
+
+    leave_out_places: tuple[str, ...] = ()
+    """Places (regular expressions on the whole name) that do not count: for example those by which weights were chosen."""
+
     device: str = "auto"
     """Device, as the backend takes it."""
 
@@ -133,6 +140,11 @@ class EvaluateConfig:
             problems.append("model must name a model file or a run folder, unless folds are made")
         if self.model is not None and not self.note.strip():
             problems.append("note must say what the model saw in training")
+        for pattern in self.leave_out_places:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                problems.append(f"leave_out_places: {pattern!r} is no regular expression ({error})")
         problems += _fold_problems(self)
         refuse(problems)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from training.config import ExportConfig
 from training.evaluate.maps import BackendMapper
+from training.evaluate.seen import places_seen
 from training.export import export
 from training.finetune import finetune
 from training.finetune_config import FinetuneConfig
@@ -35,10 +36,18 @@ def fold_settings(settings: FinetuneConfig, held_out: Sequence[str], run: Path, 
 def finetuned(settings: FinetuneConfig, held_out: Sequence[str], folder: Path, name: str, seed: int, device: str) -> BackendMapper:
     """The model of a fold, trained unless `folder` holds its file already; a run that was stopped goes on.
 
-    Raises what `finetune` and `export` raise.
+    Raises ValueError where the model has seen a place of the fold all the same, from the weights that it began with, and what
+    `finetune` and `export` raise.
     """
     path, run = folder / f"finetuned_{seed}.safetensors", folder / f"finetuned_{seed}"
     if not path.is_file():
         finetune(fold_settings(settings, held_out, run, seed, device))
         export(ExportConfig(run=run, out=path, name=f"{name}, {folder.name}, seed {seed}"))
-    return BackendMapper(path, device, name)
+    mapper = BackendMapper(path, device, name)
+    seen = sorted(places_seen(mapper.card) & set(held_out))
+    if seen:
+        raise ValueError(
+            f"The model of {folder.name} was trained on {', '.join(seen)}, which the fold holds out. "
+            "Begin from weights that did not see it (`start_from`)."
+        )
+    return mapper
