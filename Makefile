@@ -3,7 +3,7 @@
 #   PYTHON=…        the Python (3.11 or later) for backend and training       PIP_ARGS=…   more arguments for pip
 #   QGIS_PYTHON=…   the Python that QGIS is built for                          QGIS_PROCESS=…
 export PYTHON PIP_ARGS QGIS_PYTHON QGIS_PROCESS MAKECMDGOALS
-.PHONY: help setup demo package test test-python test-package test-qgis desktop translations lint bench clean
+.PHONY: help setup demo package test test-python test-package test-qgis desktop translations lint bench bench-training clean
 
 help:
 	@echo "make demo [SCENE=scene.tif]   land cover and attention of a simulated (or your) scene, as GeoTIFFs, a picture and a project"
@@ -11,6 +11,7 @@ help:
 	@echo "make test                     all checks and tests"
 	@echo "make desktop [SCENE=scene.tif] a new user's way by clicks in a QGIS under Xvfb; pictures in build/desktop"
 	@echo "make bench                    speed and memory, side by side in one run"
+	@echo "make bench-training           speed of pre-training and fine-tuning, beside a plain DataLoader"
 	@echo "make translations             bring resources/i18n up to the texts of the sources"
 	@echo "make setup | lint | clean"
 
@@ -56,6 +57,10 @@ translations:
 bench:
 	@scripts/setup_backend.sh
 	.venv/bin/python -m tests.benchmarks.inference
+
+bench-training:
+	@scripts/setup_backend.sh
+	.venv/bin/python -m tests.benchmarks.training
 
 clean:
 	rm -rf demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -124,7 +124,7 @@ def make_plan(config: ChipsConfig) -> Plan:
             problems.append(str(error))
             continue
         plan.refused += found.refused
-        if not found.items:
+        if not found.items and not found.refused:
             problems.append(f"{source.name}: no file of {source.root} matches {', '.join(source.files) or 'the layout'}")
         for item in found.items:
             bands = tuple((str(Path(band.path).resolve()), band.role, band.band) for band in item.bands)
