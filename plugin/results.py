@@ -14,8 +14,8 @@ from .translation import tr
 PART_SUFFIX = ".part"
 """The backend writes `<name>.part` and renames it when it is whole."""
 
-SIDECAR_SUFFIXES = (".aux.xml", ".ovr", ".msk")
-"""What GDAL may put beside a raster."""
+SIDECAR_SUFFIXES = (".aux.xml", ".ovr", ".msk", ".rows")
+"""What GDAL may put beside a raster, and rows that wait for the last of them (`backend/output_paths.py`, `spill_path`)."""
 
 
 def summary_lines(result: JobResult, card: ModelCard) -> list[str]:

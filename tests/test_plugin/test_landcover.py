@@ -24,6 +24,7 @@ from qgis.core import (
     QgsVectorLayer,
 )
 from qgis.PyQt.QtCore import QEventLoop, QTimer
+from sardine.backend import output_paths
 from sardine.plugin.main import SardinePlugin
 
 from tests.test_plugin.conftest import LoggedFeedback
@@ -179,7 +180,8 @@ def test_algorithm_should_raise_what_the_backend_reported(algorithm, python, par
 
 def test_algorithm_should_remove_what_a_killed_backend_left(algorithm, python, parameters, context, tmp_path) -> None:
     python("killed")
-    left = [tmp_path / "lc.tif.part", tmp_path / "lc.tif.part.ovr"]
+    target = tmp_path / "lc.tif"
+    left = [output_paths.part_path(target), output_paths.spill_path(target), tmp_path / "lc.tif.part.ovr"]
     for path in left:
         path.write_bytes(b"half")
     feedback = LoggedFeedback()
