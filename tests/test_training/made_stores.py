@@ -50,27 +50,26 @@ def write_store(folder: Path, splits: Mapping[str, Sequence[Chip]], encoding: st
     [side] = {chip[0].shape[-1] for chips in splits.values() for chip in chips}
     sets = {value: codes for codes, value in NAMED_VALUES.items()}
 
-    def describe(chips: dict[str, int], pixels: dict[str, dict[int, int]]) -> StoreInfo:
-        used = sorted({value for found in pixels.values() for value in found})
-        return StoreInfo(
-            chip_px=side,
-            spacing_m=10.0,
-            bands=("VV", "VH"),
-            encoding=encoding,
-            clip_db=CLIP_DB,
-            label_sets={value: sets[value] for value in used},
-            splits=chips,
-            label_pixels=pixels,
-            sources=(SourceSummary("made", "scenes", sum(chips.values()), simulated, 0),),
-            simulated_only=simulated,
-            provenance={},
-        )
-
     with StoreWriter(folder, side, 2, encoding, CLIP_DB) as writer:
         number = 0
         for split in SPLITS:
             for db, labels, line in splits.get(split, ()):
                 writer.append(split, db, labels, {"ground": number, **line})
                 number += 1
-        writer.finish(describe)
+        pixels = writer.label_pixels
+        used = sorted({value for found in pixels.values() for value in found})
+        info = StoreInfo(
+            chip_px=side,
+            spacing_m=10.0,
+            bands=("VV", "VH"),
+            encoding=encoding,
+            clip_db=CLIP_DB,
+            label_sets={value: sets[value] for value in used},
+            splits=writer.chips,
+            label_pixels=pixels,
+            sources=(SourceSummary("made", "scenes", sum(writer.chips.values()), simulated, 0),),
+            simulated_only=simulated,
+            provenance={},
+        )
+        writer.finish(info)
     return open_store(folder)

@@ -46,6 +46,8 @@ def test_refusals_should_be_listed_by_file_and_not_stop_the_rest(tmp_path: Path,
     label(root / "strange_map.tif", halves(40, 7), 4)
     scene(root / "shifted.tif", 5)
     write_raster(root / "shifted_map.tif", halves(40, 80, 40), crs=None, transform=None)
+    scene(root / "elsewhere.tif", 6)
+    label(root / "elsewhere_map.tif", halves(40, 80), 7)
     source = SourceConfig(
         "mine", root, label_replace={r"^(?!.*_map)(.*)\.tif": r"\1_map.tif"}, legend="worldcover", units="db", place="file"
     )
@@ -53,8 +55,9 @@ def test_refusals_should_be_listed_by_file_and_not_stop_the_rest(tmp_path: Path,
     assert info is not None
     said = capsys.readouterr().out
     store = open_store(tmp_path / "store")
-    assert store["train"].index["file"].tolist() == ["good.tif"]
-    assert info.sources[0].chips == 1
+    assert store["train"].index["file"].tolist() == ["elsewhere.tif", "good.tif"]
+    assert store["train"].index["labelled_share"].tolist() == [0, 1]
+    assert info.sources[0].chips == 2
     for file, reason in (
         ("broken.tif", "cannot be"),
         ("text.tif", "not a raster"),
@@ -63,6 +66,7 @@ def test_refusals_should_be_listed_by_file_and_not_stop_the_rest(tmp_path: Path,
         ("empty.tif", "no pixel with a radar value"),
         ("coarse.tif", "50.0 x 50.0 m"),
         ("strange.tif", "holds [7], which the legend “worldcover” does not explain"),
+        ("elsewhere.tif", "no label covers it (elsewhere_map.tif); it is used without"),
         ("shifted.tif", "40 x 40 pixels and no CRS, the scene has 32 x 32"),
     ):
         assert any(f"mine: {file}: " in line and reason in line for line in said.splitlines()), (file, said)

@@ -73,7 +73,7 @@ def test_chips_taken_back_should_leave_no_trace(tmp_path: Path) -> None:
         writer.append("test", other[0], other[1], {"ground": 9, **other[2]})
         writer.rollback(mark)
         writer.append("train", chip[0], chip[1], {"ground": 1, **chip[2]})
-        writer.finish(lambda chips, pixels: reference.info)
+        writer.finish(reference.info)
     for path in sorted((tmp_path / "plain").iterdir()):
         assert (tmp_path / "store" / path.name).read_bytes() == path.read_bytes(), path.name
     assert list(tmp_path.glob("*.part")) == []

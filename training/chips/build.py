@@ -21,12 +21,14 @@ REPORT = "summary.txt"
 
 
 def make_store(config: ChipsConfig) -> StoreInfo | None:
-    """Writes the store that `config` describes, and prints a summary; with `dry_run` only tells. Raises ValueError with all
-    that stands against it, OSError where the disk is full; nothing is left half-written then, and an older store stays.
+    """Checks, writes the store that `config` describes, and prints a summary; with `dry_run` only tells.
+
+    Raises ValueError with all that stands against the store, OSError where the disk is full; nothing is left half-written
+    then, and an older store stays.
     """
     problems = _folder_problems(config)
     try:
-        plan = make_plan(config)
+        plan = make_plan(config, _show_opened)
     except ValueError as error:
         raise ValueError("; ".join([*problems, str(error)])) from error
     problems += _disk_problems(config, plan)
@@ -36,6 +38,16 @@ def make_store(config: ChipsConfig) -> StoreInfo | None:
         print(summary(plan, {}, None))
         print(f"Dry run: nothing stands against this store. {_size_text(config, plan)}. Nothing was written.")
         return None
+    try:
+        info = _write(config, plan)
+    except KeyboardInterrupt:
+        print(f"\nStopped: nothing of {config.out} was kept.", file=sys.stderr)
+        raise
+    print((config.out / REPORT).read_text(encoding="utf-8"))
+    return info
+
+
+def _write(config: ChipsConfig, plan: Plan) -> StoreInfo:
     clip_db = [spec.clip_db for spec in specs_of(config)]
     started = time.monotonic()
     came: dict[str, list[CutScene]] = {}
@@ -46,17 +58,13 @@ def make_store(config: ChipsConfig) -> StoreInfo | None:
             came.setdefault(planned.source.name, []).append(cut)
             if cut.refused is not None:
                 plan.refused.append(cut.refused)
-            _show(number, len(plan.scenes), sum(writer.chips.values()), started)
+            _show_cut(number, len(plan.scenes), sum(writer.chips.values()), started)
         if not sum(writer.chips.values()):
             none = f"No chip is left: none holds data on {config.min_valid_share:.0%} of its scene's part."
             raise ValueError(f"{none}\n{summary(plan, came, None)}")
-
-        def describe(chips: dict[str, int], label_pixels: dict[str, dict[int, int]]) -> StoreInfo:
-            return _info(config, plan, came, chips, label_pixels)
-
-        (writer.part / REPORT).write_text(summary(plan, came, describe(writer.chips, writer.label_pixels)), encoding="utf-8")
-        info = writer.finish(describe)
-    print((config.out / REPORT).read_text(encoding="utf-8"))
+        info = _info(config, plan, came, writer.chips, writer.label_pixels)
+        (writer.part / REPORT).write_text(summary(plan, came, info), encoding="utf-8")
+        writer.finish(info)
     return info
 
 
@@ -115,7 +123,7 @@ def _disk_problems(config: ChipsConfig, plan: Plan) -> list[str]:
     return [f"{_size_text(config, plan)} are needed, {folder} has {free / 1e9:.2f} GB free: make room, or use --encoding uint8"]
 
 
-def _show(done: int, total: int, chips: int, started: float) -> None:
+def _show_cut(done: int, total: int, chips: int, started: float) -> None:
     if not sys.stderr.isatty() and done % 100 and done != total:
         return
     elapsed = time.monotonic() - started
@@ -127,3 +135,8 @@ def _show(done: int, total: int, chips: int, started: float) -> None:
         file=sys.stderr,
         flush=True,
     )
+
+
+def _show_opened(scenes: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{scenes} scenes opened ", end="", file=sys.stderr, flush=True)

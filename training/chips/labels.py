@@ -41,19 +41,25 @@ class _Raster:
 
 
 class Labels:
-    """Label values of one scene. Later rasters lie over earlier ones, polygons over all."""
+    """Label values of one scene. Later rasters lie over earlier ones, polygons over all. `misses`: there are label rasters, and
+    none of them covers any of the scene.
+    """
 
     def __init__(self, scene: Scene, paths: Sequence[Path], band: int, legend: Legend | None, polygons: Reference | None) -> None:
         """Raises SardineError for a raster that cannot be read, LabelMismatchError for one of another grid."""
         self._scene, self._legend, self._open = scene, legend, contextlib.ExitStack()
         self._rasters: list[_Raster] = []
+        """Those that cover a part of the scene."""
         self._polygons: _Raster | None = None
         with contextlib.ExitStack() as stack:
             for path in paths:
                 dataset = stack.enter_context(contextlib.closing(open_raster(str(path))))
                 if dataset.count < band:
                     raise LabelMismatchError(f"{path.name} has {dataset.count} bands, label_band is {band}")
-                self._rasters.append(self._raster(dataset, path, band))
+                raster = self._raster(dataset, path, band)
+                if raster.reader.covers(scene.grid.full_window) > 0:
+                    self._rasters.append(raster)
+            self.misses = bool(paths) and not self._rasters
             if polygons is not None:
                 self._polygons = self._burned(polygons)
             self._open = stack.pop_all()

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,9 +20,10 @@ from backend.scene import Scene, open_bands
 from training.chips.config import ChipsConfig, SourceConfig
 from training.chips.labels import LabelMismatchError, Labels
 from training.chips.legends import LabelValues, Legend
-from training.chips.readers import LAYOUTS, m3leo
+from training.chips.readers import LAYOUTS
 from training.chips.readers.files import file_place
 from training.chips.scene_items import Refusal, SceneItem
+from training.chips.split_tables import split_table
 from training.chips.splits import LonLatBox, block_of, divide, kept_in_block, overlaps_between_splits, split_by_name
 from training.config import BandsConfig
 
@@ -53,6 +52,8 @@ class PlannedScene:
     item: SceneItem
     crs: str
     chips: tuple[PlannedChip, ...]
+    misses_label: bool
+    """None of its label rasters covers any of it."""
 
 
 @dataclass
@@ -107,9 +108,11 @@ def with_defaults(source: SourceConfig) -> SourceConfig:
     return dataclasses.replace(source, **open_settings)  # type: ignore[arg-type]
 
 
-def make_plan(config: ChipsConfig) -> Plan:
-    """Opens every scene once. Raises ValueError with all that stands against the store: sources that are not there, places
-    that two splits claim, ground that lies in two splits, and a store without chips.
+def make_plan(config: ChipsConfig, opened: Callable[[int], None] = lambda scenes: None) -> Plan:
+    """Opens every scene once; tells `opened` how many there were so far.
+
+    Raises ValueError with all that stands against the store: sources that are not there, places that two splits claim, ground
+    that lies in two splits, and a store without chips.
     """
     plan = Plan()
     problems: list[str] = []
@@ -119,7 +122,7 @@ def make_plan(config: ChipsConfig) -> Plan:
     for source in map(with_defaults, config.sources):
         try:
             found = LAYOUTS[source.kind].find(source, config.roles)
-            splits = _csv_splits(source)
+            splits = split_table(source)
         except (FileNotFoundError, ValueError) as error:
             problems.append(str(error))
             continue
@@ -143,6 +146,10 @@ def make_plan(config: ChipsConfig) -> Plan:
                 plan.refused.append(Refusal(source.name, item.file, f"{splits.name} does not name it"))
                 continue
             plan.scenes.append(scene)
+            opened(len(plan.scenes))
+            if scene.misses_label:
+                names = ", ".join(path.name for path in item.labels[:3])
+                plan.refused.append(Refusal(source.name, item.file, f"no label covers it ({names}); it is used without"))
             for place in {chip.place for chip in scene.chips}:
                 wanted = (
                     split_by_name(place, config.splits)
@@ -182,7 +189,8 @@ def _plan_scene(
     item: SceneItem, source: SourceConfig, config: ChipsConfig, legend: Legend, grounds: dict[tuple[object, ...], int]
 ) -> PlannedScene:
     with open_item(item, source, config) as scene:
-        Labels(scene, item.labels, source.label_band, legend, item.polygons).close()  # refused now rather than later
+        with Labels(scene, item.labels, source.label_band, legend, item.polygons) as labels:  # refused now rather than later
+            misses_label = labels.misses
         grid = scene.grid
         epsg = None if grid.crs_wkt is None else scene.crs.to_epsg()
         crs = "" if grid.crs_wkt is None else f"EPSG:{epsg}" if epsg else grid.crs_wkt
@@ -197,7 +205,7 @@ def _plan_scene(
             place = item.place or _place(source, item, box, config)
             ground = grounds.setdefault((*ground_key, row, column), len(grounds))
             chips.append(PlannedChip(row, column, height, width, place, ground, part.bounds, box))
-    return PlannedScene(source, item, crs, tuple(chips))
+    return PlannedScene(source, item, crs, tuple(chips), misses_label)
 
 
 def chip_corners(height: int, width: int, chip_px: int) -> Iterator[tuple[int, int]]:
@@ -241,46 +249,6 @@ def _lonlat_box(crs: CRS, bounds: Bounds) -> LonLatBox:
     # Across the date line longitudes go on beyond 180.
     longitude = longitude[0] + (longitude - longitude[0] + 180.0) % 360.0 - 180.0
     return LonLatBox(*(float(value) for value in (longitude.min(), latitude.min(), longitude.max(), latitude.max())))
-
-
-@dataclass(frozen=True)
-class _SplitTable:
-    name: str
-    splits: Mapping[str, str]
-
-    def of(self, file: str) -> str:
-        """The split of a file: its stem is the identifier, or begins with it up to an underscore."""
-        stem = Path(file).stem
-        while stem:
-            if stem in self.splits:
-                return self.splits[stem]
-            stem = stem.rpartition("_")[0]
-        return ""
-
-
-def _csv_splits(source: SourceConfig) -> _SplitTable | None:
-    """The split of each identifier. Raises ValueError for a file of another form, FileNotFoundError."""
-    if source.split != "csv":
-        return None
-    path = source.split_csv or (m3leo.split_table(source) if source.kind == "m3leo" else None)
-    if path is None:
-        raise FileNotFoundError(
-            f"{source.name}: {source.root} holds no CSV with the columns identifier and split: name it as split_csv"
-        )
-    named = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
-    splits: dict[str, str] = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, skipinitialspace=True)
-        columns = {name.strip().lower(): name for name in reader.fieldnames or ()}
-        if not {"identifier", "split"} <= set(columns):
-            raise ValueError(f"{source.name}: {path} has the columns {list(columns)}; identifier and split are needed")
-        for line in reader:
-            split = named.get((line[columns["split"]] or "").strip().lower())
-            if split is not None:  # others, such as “None” of a tile in a buffer, are left out
-                splits[re.sub(r"\.tiff?$", "", line[columns["identifier"]].strip())] = split
-    if not splits:
-        raise ValueError(f"{source.name}: {path} names no file as train, val or test")
-    return _SplitTable(path.name, splits)
 
 
 def _divide(plan: Plan, fixed: Mapping[str, str], config: ChipsConfig) -> None:

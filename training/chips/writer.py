@@ -8,7 +8,6 @@ import csv
 import errno
 import io
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -107,13 +106,10 @@ class StoreWriter:
         for (split, _), array in self._arrays.items():
             array.truncate(self.chips[split])
 
-    def finish(self, describe: Callable[[dict[str, int], dict[str, dict[int, int]]], StoreInfo]) -> StoreInfo:
-        """Closes the files and gives the folder its name, in place of a store that was there. `describe` makes the store's
-        description of chips and labelled pixels by split.
-        """
+    def finish(self, info: StoreInfo) -> None:
+        """Closes the files and gives the folder its name, in place of a store that was there. `info` describes what was written."""
         for (split, _), array in self._arrays.items():
             array.close(self.chips[split])
-        info = describe(self.chips, self.label_pixels)
         with (self.part / INDEX).open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerow(COLUMNS)
             file.writelines(self._lines)
@@ -126,7 +122,6 @@ class StoreWriter:
         self.part.rename(self.folder)
         if old.exists():
             shutil.rmtree(old)
-        return info
 
     def __enter__(self) -> StoreWriter:
         return self

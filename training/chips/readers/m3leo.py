@@ -62,7 +62,7 @@ def find(source: SourceConfig, roles: tuple[str, ...]) -> Found:
     return Found(tuple(items), tuple(refused))
 
 
-def split_table(source: SourceConfig) -> Path | None:
+def split_file(source: SourceConfig) -> Path | None:
     """The CSV `identifier, split` beside the data, where the configuration names none."""
     for path in sorted(Path(source.root).glob("**/*.csv")):
         with path.open(encoding="utf-8", errors="replace") as file:
