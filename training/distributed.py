@@ -72,6 +72,9 @@ class Team:
             dist.destroy_process_group()
 
 
+ALONE = Team(0, 1)
+
+
 def form_team(device: torch.device) -> Team:
     """The team that `torchrun` set up in the environment (WORLD_SIZE, RANK), or this process alone."""
     size = int(os.environ.get("WORLD_SIZE", "1"))

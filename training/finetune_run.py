@@ -210,9 +210,8 @@ class FinetuneRun:
         """Takes the best weights back and scores them on every validation chip."""
         if not self.team.leads:
             return
-        if self.best_step != self.step and self.step % self.config.validate_steps:
+        if self.step % self.config.validate_steps:
             self._validate()
-        self._save()
         if self.best_step != self.step and self.best_iou > -math.inf:
             self.segmenter.averaged.load_state_dict(load_checkpoint(self.config.out).weights)
         found = self._scored(0)

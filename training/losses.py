@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
+from training.distributed import ALONE, Team
 from training.metrics import IGNORE
 
 
@@ -23,16 +24,18 @@ class SegmentationLoss:
         self._weights = torch.ones(len(members), device=members.device) if weights is None else weights
         self._dice_weight = dice_weight
 
-    def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
+    def __call__(self, logits: Tensor, target: Tensor, team: Team = ALONE) -> Tensor:
         """The loss of `logits` [B, K, H, W] against `target` int64 [B, H, W], rows of `members`; IGNORE counts nowhere.
 
-        A batch without a labelled pixel has loss 0 and keeps its graph.
+        The mean over the processes of `team` is the cross-entropy of all labelled pixels that they have, however these are
+        spread among them, and the mean of their Dice. A batch without a labelled pixel has loss 0 and keeps its graph.
         """
         log_probability = functional.log_softmax(logits.float(), dim=1)
         labelled = target != IGNORE
         row = torch.where(labelled, target, len(self._weights))
         weight = torch.cat([self._weights, self._weights.new_zeros(1)])[row]
-        loss = (set_negative_log_likelihood(log_probability, self._members, row) * weight).sum() / weight.sum().clamp_min(1e-12)
+        total = team.mean(weight.sum()).clamp_min(1e-12)
+        loss = (set_negative_log_likelihood(log_probability, self._members, row) * weight).sum() / total
         if self._dice_weight > 0:
             loss = loss + self._dice_weight * dice_loss(log_probability.exp(), self._members, row)
         return loss

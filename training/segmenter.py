@@ -46,7 +46,7 @@ class Segmenter:
             part.eval()  # no stochastic depth in what does not learn
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self._config.precision == "bf16"):
             logits = self.model(x.contiguous(memory_format=torch.channels_last), want_attention=False).logits
-        loss: Tensor = self.loss(logits, target)
+        loss: Tensor = self.loss(logits, target, team)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         team.average_gradients(self._trained)

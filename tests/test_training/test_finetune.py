@@ -150,10 +150,13 @@ def test_mixed_stores_should_train_one_model_and_say_what_they_are(root: Path, s
     assert str(tmp_path) not in card.to_json(), "where folders lay is nobody's business"
 
 
-def test_two_processes_should_train_one_model(root: Path, store: Path, tmp_path: Path) -> None:
+def test_two_processes_should_give_the_weights_of_one(root: Path, store: Path, water: Path, tmp_path: Path) -> None:
+    # Dice is that of each process's own crops, and so left out; the water chips have few labels.
+    more = ("--batch_size=4", "--dice_weight=0", "--steps=4", stores_argument(store, water))
+    assert main(arguments(root, store, tmp_path / "one", *more)) == 0
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29731"]
     done = subprocess.run(
-        [*command, "-m", "training.run", *arguments(root, store, tmp_path / "run")],
+        [*command, "-m", "training.run", *arguments(root, store, tmp_path / "two", *more)],
         cwd=root,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -162,9 +165,16 @@ def test_two_processes_should_train_one_model(root: Path, store: Path, tmp_path:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    report = load_checkpoint(tmp_path / "run").report
+    report = load_checkpoint(tmp_path / "two").report
     assert report["processes"] == 2
-    assert report["crops_seen"] == 3 * 2
+    assert report["crops_seen"] == 4 * 4
+    one, two = (state_of(tmp_path / name)["segmenter"]["model"] for name in ("one", "two"))
+    begun = torch.load(tmp_path / "one" / "state_before.pt", weights_only=True)["segmenter"]["model"]
+    moved = max(float((one[name] - begun[name]).abs().max()) for name in one)
+    assert moved > 1e-4, "the weights must have moved by more than the tolerance"
+    for name, tensor in one.items():
+        if not name.endswith("attn.qkv.bias"):  # a key's bias changes nothing: its gradient is rounding alone
+            torch.testing.assert_close(two[name], tensor, atol=1e-5, rtol=0)
 
 
 def test_learning_rate_should_rise_then_fall_to_zero() -> None:

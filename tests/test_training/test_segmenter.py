@@ -12,7 +12,7 @@ import torch
 
 from backend.model import build_model
 from training.card import draft_card
-from training.distributed import Team
+from training.distributed import ALONE
 from training.finetune_config import FinetuneConfig, LabelledDataConfig, NetworkConfig, StoreConfig
 from training.labelled_data import LabelledData
 from training.segmenter import Segmenter, freeze, layer_of, loss_weights, parameter_groups
@@ -44,7 +44,7 @@ def trained(config: FinetuneConfig, steps: int = 2) -> tuple[dict[str, torch.Ten
     x = torch.randn(4, 2, 32, 32)
     target = torch.randint(0, 4, (4, 32, 32))
     for step in range(steps):
-        segmenter.step(x, target, step, 1e-3, Team(0, 1))
+        segmenter.step(x, target, step, 1e-3, ALONE)
     return before, segmenter
 
 
@@ -117,5 +117,5 @@ def test_training_should_learn_a_threshold() -> None:
     segmenter = Segmenter(build_model(draft_card(config)), config, DATA, CPU)
     x = torch.randn(8, 2, 32, 32)
     target = (x[:, 0] > 0).long() * 2
-    losses = [float(segmenter.step(x, target, step, 1e-2, Team(0, 1))) for step in range(30)]
+    losses = [float(segmenter.step(x, target, step, 1e-2, ALONE)) for step in range(30)]
     assert losses[-1] < 0.5 * losses[0]
