@@ -8,10 +8,10 @@ import zlib
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import uniform_filter
 from sklearn.ensemble import RandomForestClassifier
 
+from backend.radiometry import BoolArray
 from training.evaluate.learning import LearningScene, legends_of, of_legend
 from training.evaluate.legends import F32, U8, WATER, Legend
 from training.evaluate.maps import GroupMap, RadarImage, read_radar
@@ -24,8 +24,6 @@ LEAF_PX = 5
 """Fewest training pixels of a leaf: probabilities of single pixels are 0 or 1."""
 
 THRESHOLDS_DB = np.arange(-32.0, -12.0, 0.25)
-
-Mask = npt.NDArray[np.bool_]
 
 
 def otsu_threshold(values: F32, bins: int = 256) -> float:
@@ -45,7 +43,7 @@ class OtsuMapper:
 
     name = "Otsu on VH"
 
-    def map(self, scene: LabelledScene, legend: Legend, where: Mask | None = None) -> GroupMap | None:
+    def map(self, scene: LabelledScene, legend: Legend, where: BoolArray | None = None) -> GroupMap | None:
         if legend != WATER:
             return None
         radar = read_radar(scene)
@@ -70,13 +68,13 @@ class ThresholdMapper:
             curves.append([_iou(water, vh < threshold_db) for threshold_db in THRESHOLDS_DB])
         self.threshold_db = float(THRESHOLDS_DB[int(np.argmax(np.mean(curves, axis=0)))])
 
-    def map(self, scene: LabelledScene, legend: Legend, where: Mask | None = None) -> GroupMap | None:
+    def map(self, scene: LabelledScene, legend: Legend, where: BoolArray | None = None) -> GroupMap | None:
         if legend != WATER:
             return None
         return _below(read_radar(scene), self.threshold_db)
 
 
-def _iou(truth: Mask, found: Mask) -> float:
+def _iou(truth: BoolArray, found: BoolArray) -> float:
     return float((truth & found).sum() / max(1, (truth | found).sum()))
 
 
@@ -112,7 +110,7 @@ class ForestMapper:
         self.name = name
         self._forests = {legend.name: _fit(of_legend(scenes, legend), legend, seed, pixels, jobs) for legend in legends_of(scenes)}
 
-    def map(self, scene: LabelledScene, legend: Legend, where: Mask | None = None) -> GroupMap | None:
+    def map(self, scene: LabelledScene, legend: Legend, where: BoolArray | None = None) -> GroupMap | None:
         if legend.name not in self._forests:
             return None
         forest = self._forests[legend.name]

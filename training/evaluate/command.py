@@ -5,33 +5,20 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backend.protocol import SardineError
 from training.checkpoint import CHECKPOINT
 from training.config import ExportConfig
 from training.evaluate.config import EvaluateConfig
-from training.evaluate.figures import Figure, figures_of, labelled_px
-from training.evaluate.maps import BackendMapper, Mapper, read_radar
-from training.evaluate.output import EVALUATION, FIGURES, REPORT, LeftOut, card_entries, provenance, say, write_json
-from training.evaluate.pictures import Picture, picture_of
-from training.evaluate.scenes import LabelledScene, label_on_grid, list_labelled
-from training.evaluate.score import SceneScore, score_scene
+from training.evaluate.figures import Figure, figures_of
+from training.evaluate.maps import BackendMapper
+from training.evaluate.measure import Measured, measure
+from training.evaluate.output import EVALUATION, FIGURES, REPORT, card_entries, provenance, write_json
+from training.evaluate.scenes import list_labelled
 from training.evaluate.seen import without_seen
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Scores of one method, scenes that were left out, and pictures of its maps."""
-
-    method: str
-    scores: tuple[SceneScore, ...]
-    left_out: tuple[LeftOut, ...]
-    pictures: tuple[Picture, ...] = ()
 
 
 def evaluate(config: EvaluateConfig) -> dict[str, list[Figure]]:
@@ -67,36 +54,6 @@ def evaluate(config: EvaluateConfig) -> dict[str, list[Figure]]:
     write_report(config.out / REPORT, facts, measured, figures)
     print(f"{config.out / REPORT}")
     return figures
-
-
-def measure(mapper: Mapper, scenes: Sequence[LabelledScene], picture_px: int = 0) -> Measured:
-    """Maps and scores each scene; one that the backend refuses is left out with its reason."""
-    scores: list[SceneScore] = []
-    left_out: list[LeftOut] = []
-    pictures: list[Picture] = []
-    for number, scene in enumerate(scenes, 1):
-        try:
-            found = mapper.map(scene, scene.legend)
-            if found is None:
-                continue
-            radar = read_radar(scene)
-            label = None if scene.label is None else label_on_grid(scene, found.grid)
-        except SardineError as error:
-            if not error.refused:
-                raise
-            left_out.append(LeftOut(scene.label_set.name, scene.name, str(error)))
-            continue
-        if radar.grid != found.grid:
-            raise ValueError(f"The map of {scene.name} lies on another grid than the radar image.")
-        score = score_scene(scene, found, label, radar.values_db, radar.simulated)
-        if label is not None and not labelled_px(score):
-            left_out.append(LeftOut(scene.label_set.name, scene.name, "no pixel is labelled"))
-            continue
-        scores.append(score)
-        if picture_px:
-            pictures.append(picture_of(scene, radar.values_db, found, label, picture_px))
-        say(f"{mapper.name}: {number} of {len(scenes)} {scene.name}")
-    return Measured(mapper.name, tuple(scores), tuple(left_out), tuple(pictures))
 
 
 @contextmanager

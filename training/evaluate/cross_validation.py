@@ -22,7 +22,7 @@ Table = dict[str, dict[str, list[Figure]]]
 
 
 def cross_validate(config: EvaluateConfig) -> Table:
-    """Runs the folds, prints the table and writes figures.json (of the finetuned model), evaluation.json and report.html.
+    """Runs the folds, prints the table and writes each method's figures (for the card), evaluation.json and report.html.
 
     Raises FileNotFoundError without scenes, ValueError for fewer places than folds and where `out` holds folds of other places.
     """

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from training.evaluate.figures import (
+    WET_SHARE,
     Figure,
     group_iou,
     is_doubtful,
@@ -20,7 +21,7 @@ from training.evaluate.figures import (
 from training.evaluate.folds import Material, Scores
 from training.evaluate.report import confusion_html, facts_html, interval, left_out_html, reliability_html, table_html, write_page
 from training.evaluate.score import CLEAR, SceneScore
-from training.metrics import scores_of
+from training.metrics import IGNORE, scores_of
 
 
 def write_fold_report(
@@ -55,7 +56,7 @@ def _folds_html(folds: Sequence[Sequence[str]], material: Material) -> str:
     rows = []
     for number, places in enumerate(folds):
         tested = [scene for scene in material.real if scene.place in places]
-        wet = sum(scene.wet and (scene.groups == 255).all() for scene in tested)
+        wet = sum(scene.wet and (scene.groups == IGNORE).all() for scene in tested)
         rows.append((number, ", ".join(places), len(tested), int(wet)))
     return "<h2>Folds</h2><p>No place is in two.</p>" + table_html(
         ("fold", "places held out", "labelled scenes", "wet chips"), rows
@@ -101,7 +102,7 @@ def chips_html(runs: dict[str, list[SceneScore]]) -> str:
 
 def _chip_cell(score: SceneScore) -> str:
     counts = total_counts([score])
-    if water_share(score) < 0.01:
+    if water_share(score) < WET_SHARE:
         return f"false {counts[0, 1] / max(1, counts[0].sum()):.3f}"
     return f"{group_iou([score], 1):.3f} / {group_iou([score], 1, CLEAR):.3f}"
 

@@ -20,10 +20,11 @@ from training.evaluate.config import EvaluateConfig
 from training.evaluate.finetuned import finetuned
 from training.evaluate.learning import LearningScene, learning_scene
 from training.evaluate.legends import SIX_GROUPS
-from training.evaluate.maps import BackendMapper, Mapper, read_radar
+from training.evaluate.maps import BackendMapper, Mapper
+from training.evaluate.measure import measure
 from training.evaluate.output import LeftOut, say, write_json
-from training.evaluate.scenes import LabelledScene, label_on_grid, list_labelled
-from training.evaluate.score import SceneScore, score_scene
+from training.evaluate.scenes import LabelledScene, list_labelled
+from training.evaluate.score import SceneScore
 from training.evaluate.unet import UNetMapper
 from training.finetune_config import FinetuneConfig
 from training.metrics import IGNORE
@@ -156,21 +157,6 @@ def assign_folds(scenes: Sequence[LearningScene], folds: int, seed: int) -> list
         return [sorted(set(names[test].tolist())) for _, test in splitter.split(np.zeros(len(names)), kinds, names)]
 
 
-def measure_fold(mapper: Mapper, scenes: Sequence[LabelledScene]) -> list[SceneScore]:
-    """Scores of the held-out scenes; baselines map only what is labelled."""
-    found = []
-    for scene in scenes:
-        radar = read_radar(scene)
-        label = label_on_grid(scene, radar.grid)
-        if isinstance(mapper, ForestMapper):
-            mapped = mapper.map(scene, scene.legend, scene.legend.truth(label.values) != IGNORE)
-        else:
-            mapped = mapper.map(scene, scene.legend)
-        if mapped is not None:
-            found.append(score_scene(scene, mapped, label, radar.values_db, radar.simulated))
-    return found
-
-
 Scores = dict[str, dict[int, list[SceneScore]]]
 """Scores by method and seed."""
 
@@ -198,10 +184,17 @@ def run_folds(config: EvaluateConfig, material: Material, folds: Sequence[Sequen
                 path = fold.folder / f"{method.file_name}_{seed}.json"
                 if not path.is_file():
                     say(f"fold {number + 1} of {len(folds)}: {method.name}, seed {seed}")
-                    write_json(path, [score.to_dict() for score in measure_fold(method.learn(fold, seed), tested)])
+                    write_json(path, [score.to_dict() for score in _measured(method.learn(fold, seed), tested)])
                 found = [SceneScore.from_dict(entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
                 scores.setdefault(method.name, {}).setdefault(seed, []).extend(found)
     return scores
+
+
+def _measured(mapper: Mapper, tested: Sequence[LabelledScene]) -> tuple[SceneScore, ...]:
+    found = measure(mapper, tested, only_labelled=True)
+    if found.left_out:  # `gather` took out what the backend refuses: a scene that is missing now would make methods unequal
+        raise ValueError("; ".join(f"{one.scene}: {one.reason}" for one in found.left_out))
+    return found.scores
 
 
 def _check_same(path: Path, content: Any) -> None:

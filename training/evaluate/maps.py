@@ -17,6 +17,7 @@ from backend.grid import RasterGrid
 from backend.job import run_job
 from backend.model_card import ModelCard, read_header
 from backend.protocol import BandSource, JobRequest, OutputPaths
+from backend.radiometry import BoolArray
 from backend.scene import open_bands
 from backend.strip import PROBABILITY_STEPS
 from training.card import band_specs
@@ -42,8 +43,11 @@ class Mapper(Protocol):
 
     name: str
 
-    def map(self, scene: LabelledScene, legend: Legend) -> GroupMap | None:
-        """The map, on the grid that the backend reads the scene on; None where the method does not know the legend."""
+    def map(self, scene: LabelledScene, legend: Legend, where: BoolArray | None = None) -> GroupMap | None:
+        """The map, on the grid that the backend reads the scene on; None where the method does not know the legend.
+
+        Pixels outside of `where`, bool [H, W], need not be mapped.
+        """
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,8 @@ class BackendMapper:
         self.name = name or self.card.name
         self._last: tuple[tuple[str, int], U8, npt.NDArray[np.uint8], tuple[int, ...], RasterGrid] | None = None
 
-    def map(self, scene: LabelledScene, legend: Legend) -> GroupMap:
-        """Raises SardineError as the backend does."""
+    def map(self, scene: LabelledScene, legend: Legend, where: BoolArray | None = None) -> GroupMap:
+        """The whole map. Raises SardineError as the backend does."""
         codes, scaled, of_codes, grid = self._codes(scene)
         confidence = legend.confidence(codes, scaled.astype(np.float32) * np.float32(1 / PROBABILITY_STEPS), of_codes)
         return GroupMap(legend.mapped(codes), confidence, grid)

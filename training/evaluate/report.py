@@ -21,7 +21,7 @@ from training.evaluate.score import ALL, BINS, CLEAR, SceneScore, add_bins
 from training.metrics import scores_of
 
 if TYPE_CHECKING:
-    from training.evaluate.command import Measured
+    from training.evaluate.measure import Measured
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 76em; padding: 0 1em; color: #222; }

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from backend.radiometry import standardise
+from backend.radiometry import BoolArray, standardise
 from training.card import band_specs
 from training.config import BandsConfig
 from training.evaluate.learning import WATER_GROUP, LearningScene
@@ -69,7 +69,7 @@ class UNetMapper:
         self.name = name
         self._net = train(scenes, seed, steps)
 
-    def map(self, scene: LabelledScene, legend: Legend, where: npt.NDArray[np.bool_] | None = None) -> GroupMap | None:
+    def map(self, scene: LabelledScene, legend: Legend, where: BoolArray | None = None) -> GroupMap | None:
         if legend != WATER and legend.names != SIX_GROUPS.names:
             return None
         radar = read_radar(scene)
