@@ -103,7 +103,8 @@ def render_views(planes: Tensor, draws: ViewDraws, view_px: int, bands: Sequence
     """Network input float32 [count * N, bands, view_px, view_px], view by view, of `power_planes`' result.
 
     Of several dates, views take turns: the first view is of the first date, the second of the second, and so on. `count` must
-    be a multiple of the dates. A pixel has data where at least half of what it averages has.
+    be a multiple of the dates. A pixel has data where at least half of what it averages has. A band is dropped only where
+    another one is left.
     """
     chips, dates, doubled, side_px, _ = planes.shape
     count = draws.looks.shape[1]
@@ -122,7 +123,9 @@ def render_views(planes: Tensor, draws: ViewDraws, view_px: int, bands: Sequence
     db = torch.log10((power / weight.clamp_min(0.5)).clamp_min(1e-9)) * 10
     db = db + _speckle_db(draws, db.shape, device) + _tensor(draws.gain_db, device).transpose(0, 1)[..., None, None]
     dropped = _tensor(draws.dropped_band, device).T[..., None] == torch.arange(len(bands), device=device)  # [count, chips, bands]
-    valid = valid & ~dropped[..., None, None]
+    left = valid & ~dropped[..., None, None]
+    # A view keeps the only band that its chip has.
+    valid = torch.where(left.flatten(2).any(dim=2)[..., None, None, None], left, valid)
     return standardise_batch(db.flatten(0, 1), valid.flatten(0, 1), bands)
 
 

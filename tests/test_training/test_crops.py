@@ -188,6 +188,17 @@ def test_dropped_band_should_be_zero_and_leave_the_other() -> None:
     np.testing.assert_allclose(shares, [0.7, 0.15, 0.15], atol=0.03)
 
 
+def test_only_band_of_a_chip_should_never_be_dropped() -> None:
+    chips = chips_of(2, 16)
+    chips[0, 0, 0] = np.nan
+    draws = whole_chip(2, 2, 16, 16)
+    draws.dropped_band[:, 1] = 1
+    whole, dropped = render_views(power_planes(torch.from_numpy(chips)), draws, 16, OPTIONAL).view(2, 2, 2, 16, 16)
+    assert torch.equal(dropped[0], whole[0]), "the first chip has the second band alone"
+    assert (dropped[0, 1] != 0).any()
+    assert (dropped[1, 1] == 0).all()
+
+
 @pytest.mark.parametrize("bands", [BANDS, OPTIONAL, (BANDS[0], OPTIONAL[1])])
 def test_standardisation_should_have_the_bits_of_the_backend(bands: tuple[BandSpec, ...]) -> None:
     rng = np.random.default_rng(0)
