@@ -110,7 +110,7 @@ class SardineDock(QgsDockWidget):
             return
         if self.problem() or self.model.card is None:
             return
-        panel_memory.keep(self.model, self.outputs, self.advanced)
+        self._keep()
         try:
             run = Run(self.parameters(), self._scene_name(), self.model.card)
         except QgsProcessingException as error:
@@ -166,6 +166,9 @@ class SardineDock(QgsDockWidget):
         if self.isVisible() and self.queue.current is None:
             self.start_check()
 
+    def _keep(self) -> None:
+        panel_memory.keep(self.model, self.outputs, self.advanced)
+
     def _scene_name(self) -> str:
         return self.scene.currentLayer().name()
 
@@ -210,6 +213,7 @@ class SardineDock(QgsDockWidget):
         self.outputs.changed.connect(self._check)
         for part in (self.bands, self.area, self.advanced):
             part.changed.connect(self._choices_changed)
+        self.advanced.check_at_once.toggled.connect(self._keep)
         self.check.cost_told.connect(self.area.set_cost)
         self.check.wanted.connect(self.start_check)
         self.closed.connect(self._check_soon.stop)

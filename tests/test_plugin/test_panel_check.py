@@ -17,7 +17,7 @@ def test_check_should_tell_unit_grid_and_cost_until_the_choice_changes(dock, qtb
         dock.check.button.click()
         assert dock.check.text.text() == "Checking…"
     lines = dock.check.text.text().splitlines()
-    assert lines[0].startswith("Decibels (dB) (dB: ")
+    assert lines[0].startswith("Decibels (dB): most values are negative, ")
     assert lines[1:3] == ["The scene's own pixels are used as they are.", "64 × 72 pixels, 99% valid"]
     assert len(lines) == 3
     assert cost(dock).startswith("About ")

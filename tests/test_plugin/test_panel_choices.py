@@ -88,7 +88,7 @@ def test_run_and_check_without_a_backend_should_open_its_setup(
     assert not dock.python.isHidden()
     assert (
         dock.python.text.text()
-        == "The Python interpreter /nowhere/python, named in SARDINE_PYTHON, does not exist or cannot be run."
+        == "The Python interpreter /nowhere/python, named in the variable SARDINE_PYTHON, does not exist or cannot be run."
     )
     for button in (dock.run_bar.run, dock.check.button, dock.python.button):
         button.click()
