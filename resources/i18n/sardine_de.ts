@@ -792,10 +792,6 @@
         <translation>erklären</translation>
     </message>
     <message>
-        <source>Writes the attention of a model&apos;s class token to each patch of a Sentinel-1 scene: one pixel a patch (80 or 160 m), where 1 is as much as the average patch of its window. Bright places are those that the model takes for telling: built-up ground, shores, ships, field borders.</source>
-        <translation>Schreibt die Aufmerksamkeit des Klassentokens eines Modells für jeden Patch einer Sentinel-1-Szene: ein Pixel je Patch (80 oder 160 m), wobei 1 so viel ist wie beim durchschnittlichen Patch seines Fensters. Hell sind Orte, die das Modell für aussagekräftig hält: bebautes Gebiet, Ufer, Schiffe, Feldgrenzen.</translation>
-    </message>
-    <message>
         <source>Any model file of SARdine will do, also an encoder that was pre-trained without classes.</source>
         <translation>Jede Modelldatei von SARdine ist geeignet, auch ein Encoder, der ohne Klassen vortrainiert wurde.</translation>
     </message>
@@ -2019,7 +2015,7 @@ Rechnet auf: {devices}</translation>
     </message>
     <message>
         <source>The backend was set up for another version of SARdine; this one needs other packages.</source>
-        <translation type="unfinished"></translation>
+        <translation>Das Backend wurde für eine andere Version von SARdine eingerichtet; diese braucht andere Pakete.</translation>
     </message>
     <message>
         <source>torch finds no NVIDIA GPU that it can use, so it computes on the CPU.</source>
@@ -2084,6 +2080,34 @@ Rechnet auf: {devices}</translation>
     <message>
         <source>✓ The environment is ready. Close this window and press Run.</source>
         <translation>✓ Die Umgebung ist bereit. Dieses Fenster schließen und auf „Ausführen“ klicken.</translation>
+    </message>
+    <message>
+        <source>the whole scene</source>
+        <translation>ganze Szene</translation>
+    </message>
+    <message>
+        <source>each window</source>
+        <translation>jedes Fenster</translation>
+    </message>
+    <message>
+        <source>Of the whole scene: one query, and 1 is as much as its average patch. Of each window by itself: squares show.</source>
+        <translation>Zur ganzen Szene: eine Abfrage, und 1 ist so viel wie bei ihrem mittleren Patch. Zu jedem Fenster für sich: Quadrate werden sichtbar.</translation>
+    </message>
+    <message>
+        <source>Attention relative to</source>
+        <translation>Aufmerksamkeit bezogen auf</translation>
+    </message>
+    <message>
+        <source>Writes the attention of a model&apos;s class token to each patch of a Sentinel-1 scene: one pixel a patch (80 or 160 m), where 1 is as much as the average patch of the scene. Bright places are those that the model takes for telling: built-up ground, shores, ships, field borders.</source>
+        <translation>Schreibt die Aufmerksamkeit des Klassen-Tokens eines Modells für jeden Patch einer Sentinel-1-Szene: ein Pixel je Patch (80 oder 160 m), wobei 1 so viel ist wie beim mittleren Patch der Szene. Hell sind Orte, die das Modell für aussagekräftig hält: Bebauung, Ufer, Schiffe, Feldgrenzen.</translation>
+    </message>
+    <message>
+        <source>Sampling the scene</source>
+        <translation>Stichprobe der Szene</translation>
+    </message>
+    <message>
+        <source>scene: one query for the whole scene, and 1 is as much as its average patch. window: each window by itself, which shows as squares.</source>
+        <translation>scene: eine Abfrage für die ganze Szene, und 1 ist so viel wie bei ihrem mittleren Patch. window: jedes Fenster für sich, was als Quadrate sichtbar wird.</translation>
     </message>
 </context>
 </TS>
