@@ -325,6 +325,24 @@ class ApplyClassifierRequest:
 
 
 @dataclass(frozen=True)
+class SimilarityRequest:
+    """What `python -m backend similarity` is asked: how much `scene` is like the places in `samples`, points or polygons.
+
+    The places lie on `places_scene`, or on the scene itself. `polygons` is a GeoJSON file of what is at least `threshold` alike.
+    """
+
+    type: ClassVar[str] = "similarity"
+    scene: SceneInput
+    samples: str
+    places_scene: Optional[SceneInput] = None
+    similarity: Optional[str] = None
+    polygons: Optional[str] = None
+    threshold: float = 0.8
+    overwrite: bool = False
+    protocol: int = PROTOCOL_VERSION
+
+
+@dataclass(frozen=True)
 class Cancel:
     type: ClassVar[str] = "cancel"
 
@@ -442,7 +460,13 @@ class JobFailure:
 
 
 Request = Union[
-    JobRequest, AccuracyRequest, StratifiedSampleRequest, FeaturesRequest, ClassifySamplesRequest, ApplyClassifierRequest
+    JobRequest,
+    AccuracyRequest,
+    StratifiedSampleRequest,
+    FeaturesRequest,
+    ClassifySamplesRequest,
+    ApplyClassifierRequest,
+    SimilarityRequest,
 ]
 """The first line that a child reads."""
 Result = Union[JobResult, TaskResult]

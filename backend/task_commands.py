@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,6 +21,7 @@ from .protocol import (
     FeaturesRequest,
     SardineError,
     SceneInput,
+    SimilarityRequest,
     StratifiedSampleRequest,
 )
 
@@ -32,7 +34,14 @@ _FORMATTER = argparse.ArgumentDefaultsHelpFormatter
 
 def add_parsers(sub: Any, add_scene: AddArguments) -> list[ArgumentParser]:
     """Adds the commands to the subparsers `sub` and returns their parsers; `add_scene` adds the arguments that name a scene."""
-    return [_features(sub, add_scene), _classify(sub, add_scene), _apply(sub, add_scene), _accuracy(sub), _stratified_sample(sub)]
+    return [
+        _features(sub, add_scene),
+        _classify(sub, add_scene),
+        _apply(sub, add_scene),
+        _similarity(sub, add_scene),
+        _accuracy(sub),
+        _stratified_sample(sub),
+    ]
 
 
 def _features(sub: Any, add_scene: AddArguments) -> ArgumentParser:
@@ -103,6 +112,35 @@ def _apply(sub: Any, add_scene: AddArguments) -> ArgumentParser:
     def request(arguments: Namespace) -> ApplyClassifierRequest:
         return ApplyClassifierRequest(
             _scene_input(arguments), arguments.classifier, arguments.classes, arguments.confidence, arguments.overwrite
+        )
+
+    parser.set_defaults(run=lambda arguments: run_on_console(lambda: request(arguments), arguments.json))
+    return parser
+
+
+def _similarity(sub: Any, add_scene: AddArguments) -> ArgumentParser:
+    parser: ArgumentParser = sub.add_parser("similarity", help="find places like those you point at", formatter_class=_FORMATTER)
+    _add_scene_input(parser, add_scene)
+    parser.add_argument("--places", required=True, metavar="FILE", help="points or polygons (.gpkg, .geojson)")
+    parser.add_argument(
+        "--places-band", action="append", default=[], metavar="ROLE=SOURCE:N", help="a band of the scene that the places lie on"
+    )
+    parser.add_argument("--similarity", metavar="TIF", help="1 is the same, 0 as unlike as at random; one pixel a patch")
+    parser.add_argument("--polygons", metavar="GEOJSON", help="what is at least so much alike")
+    parser.add_argument("--threshold", type=float, default=0.8, help="for the polygons")
+    parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+
+    def request(arguments: Namespace) -> SimilarityRequest:
+        scene = _scene_input(arguments)
+        places = tuple(BandSource.parse(text) for text in arguments.places_band)
+        return SimilarityRequest(
+            scene=scene,
+            samples=arguments.places,
+            places_scene=dataclasses.replace(scene, bands=places, bounds=None, bounds_crs=None) if places else None,
+            similarity=arguments.similarity,
+            polygons=arguments.polygons,
+            threshold=arguments.threshold,
+            overwrite=arguments.overwrite,
         )
 
     parser.set_defaults(run=lambda arguments: run_on_console(lambda: request(arguments), arguments.json))

@@ -14,6 +14,7 @@ from .protocol import (
     JobRequest,
     Request,
     Result,
+    SimilarityRequest,
     StratifiedSampleRequest,
 )
 
@@ -47,4 +48,8 @@ def run_request(request: Request, report: Report, cancelled: Cancelled) -> Resul
         from .classify_samples import run_apply_classifier
 
         return run_apply_classifier(request, report, cancelled)
+    if isinstance(request, SimilarityRequest):
+        from .similarity import run_similarity
+
+        return run_similarity(request, report, cancelled)
     raise TypeError(f"no task for {type(request).__name__}")

@@ -14,6 +14,7 @@ from qgis.core import (
     QgsGradientColorRamp,
     QgsGradientStop,
     QgsMapLayer,
+    QgsMultiBandColorRenderer,
     QgsPalettedRasterRenderer,
     QgsProcessingContext,
     QgsProcessingFeedback,
@@ -51,7 +52,25 @@ def confidence_renderer(provider: QgsRasterDataProvider) -> QgsRasterRenderer:
 
 def attention_renderer(provider: QgsRasterDataProvider) -> QgsRasterRenderer:
     """Mean attention between its 2nd and 98th percentile. A few patches draw hundreds of times the average."""
-    low, high = percentiles(provider, 1, 0.02, 0.98)
+    return _inferno(provider, *percentiles(provider, 1, 0.02, 0.98))
+
+
+def similarity_renderer(provider: QgsRasterDataProvider) -> QgsRasterRenderer:
+    """Cosine similarity from 0, which is as unlike as at random, to 1."""
+    return _inferno(provider, 0.0, 1.0)
+
+
+def features_renderer(provider: QgsRasterDataProvider) -> QgsRasterRenderer:
+    """The first three components as red, green and blue, each between its 2nd and 98th percentile."""
+    bands = [min(number, provider.bandCount()) for number in (1, 2, 3)]
+    renderer = QgsMultiBandColorRenderer(provider, *bands)
+    setters = (renderer.setRedContrastEnhancement, renderer.setGreenContrastEnhancement, renderer.setBlueContrastEnhancement)
+    for band, set_enhancement in zip(bands, setters):
+        set_enhancement(_stretch(provider, band, *percentiles(provider, band, 0.02, 0.98)))
+    return renderer
+
+
+def _inferno(provider: QgsRasterDataProvider, low: float, high: float) -> QgsRasterRenderer:
     ramp = QgsGradientColorRamp(QColor(INFERNO[0]), QColor(INFERNO[-1]))
     ramp.setStops([QgsGradientStop(n / (len(INFERNO) - 1), QColor(colour)) for n, colour in enumerate(INFERNO[1:-1], start=1)])
     shader_function = QgsColorRampShader(low, high, ramp, QgsColorRampShader.Type.Interpolated)
@@ -86,11 +105,13 @@ def percentiles(provider: QgsRasterDataProvider, band: int, low: float, high: fl
 
 
 def renderer_for(output: str, provider: QgsRasterDataProvider, card: ModelCard) -> QgsRasterRenderer:
-    """The renderer of the backend's `output`: landcover, confidence, probabilities or attention."""
+    """The renderer of the backend's `output`: landcover, confidence, probabilities, attention, features or similarity."""
     plain: dict[str, Callable[[QgsRasterDataProvider], QgsRasterRenderer]] = {
         "confidence": confidence_renderer,
         "probabilities": probabilities_renderer,
         "attention": attention_renderer,
+        "features": features_renderer,
+        "similarity": similarity_renderer,
     }
     return landcover_renderer(provider, card) if output == "landcover" else plain[output](provider)
 
@@ -116,9 +137,13 @@ class LayerStyler(QgsProcessingLayerPostProcessorInterface):
 
 def _grey(provider: QgsRasterDataProvider, band: int, low: float, high: float) -> QgsRasterRenderer:
     renderer = QgsSingleBandGrayRenderer(provider, band)
+    renderer.setContrastEnhancement(_stretch(provider, band, low, high))
+    return renderer
+
+
+def _stretch(provider: QgsRasterDataProvider, band: int, low: float, high: float) -> QgsContrastEnhancement:
     enhancement = QgsContrastEnhancement(provider.dataType(band))
     enhancement.setMinimumValue(low)
     enhancement.setMaximumValue(high)
     enhancement.setContrastEnhancementAlgorithm(QgsContrastEnhancement.ContrastEnhancementAlgorithm.StretchToMinimumMaximum)
-    renderer.setContrastEnhancement(enhancement)
-    return renderer
+    return enhancement

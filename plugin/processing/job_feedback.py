@@ -83,6 +83,13 @@ def progress_text(progress: Progress) -> str:
         "counting the classes": tr("Counting the classes"),
         "comparing": tr("Comparing"),
         "drawing points": tr("Drawing points"),
+        "sampling the scene": tr("Sampling the scene"),
+        "reading the samples": tr("Reading the samples"),
+        "judging by held-out samples": tr("Judging by held-out samples"),
+        "training": tr("Training the classifier"),
+        "classifying": tr("Classifying"),
+        "comparing places": tr("Comparing places"),
+        "writing": tr("Writing the files"),
     }
     parts = [stages.get(progress.stage, progress.stage)]
     if progress.rate_mpx_s:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from qgis.core import QgsProcessingContext, QgsProcessingException, QgsProcessingFeedback, QgsProcessingUtils, QgsRasterLayer
@@ -71,7 +72,8 @@ class SceneAlgorithm(JobAlgorithm):
             raise QgsProcessingException(describe(error)) from error
         for line in summary_lines(result, card):
             feedback.pushInfo(line)
-        self._arrange_layers(paths, card, context)
+        labels = raster_labels()
+        arrange_layers({path: (RASTER_OUTPUTS[name], labels[name]) for name, path in paths.items()}, card, self._scene_name, context)
         rows = class_areas(result, card)
         texts = {"SUMMARY": scene_page(self._scene_name, result, card), "AREAS": areas_text(rows, ",")}
         texts = {name: text for name, text in texts.items() if self.parameterDefinition(name) is not None}
@@ -93,19 +95,22 @@ class SceneAlgorithm(JobAlgorithm):
         vh = self.parameterAsInt(parameters, "VH_BAND", context)
         return layer_request.chosen_bands(sources[0], sources[1] if second is not None else None, vv, vh)
 
-    def _arrange_layers(self, paths: dict[str, str], card: ModelCard, context: QgsProcessingContext) -> None:
-        """Names, groups, orders and styles those results that Processing is going to load."""
-        for position, (name, path) in enumerate(paths.items()):
-            if not context.willLoadLayerOnCompletion(path):
-                continue
-            styler = LayerStyler(RASTER_OUTPUTS[name], card)
-            _stylers.append(styler)
-            details = context.layerToLoadOnCompletionDetails(path)
-            details.name = f"{raster_labels()[name]}: {self._scene_name} ({card.name})"
-            details.forceName = True
-            details.groupName = f"SARdine: {self._scene_name}"
-            details.layerSortKey = -position  # the greatest lies on top
-            details.setPostProcessor(styler)
+
+def arrange_layers(
+    rasters: Mapping[str, tuple[str, str]], card: ModelCard, scene_name: str, context: QgsProcessingContext
+) -> None:
+    """Names, groups, orders and styles those results that Processing is going to load: path to (backend's output, label)."""
+    for position, (path, (output, label)) in enumerate(rasters.items()):
+        if not context.willLoadLayerOnCompletion(path):
+            continue
+        styler = LayerStyler(output, card)
+        _stylers.append(styler)
+        details = context.layerToLoadOnCompletionDetails(path)
+        details.name = f"{label}: {scene_name} ({card.name})"
+        details.forceName = True
+        details.groupName = f"SARdine: {scene_name}"
+        details.layerSortKey = -position  # the greatest lies on top
+        details.setPostProcessor(styler)
 
 
 def project_raster(context: QgsProcessingContext) -> layer_request.LayerLookup:
