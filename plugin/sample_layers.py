@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from qgis.core import (
+    QgsCategorizedSymbolRenderer,
     QgsCoordinateTransformContext,
     QgsFeature,
     QgsFeatureRequest,
@@ -12,6 +13,7 @@ from qgis.core import (
     QgsGeometry,
     QgsProcessingFeatureSource,
     QgsVectorFileWriter,
+    QgsVectorLayer,
     QgsWkbTypes,
 )
 from qgis.PyQt.QtCore import QMetaType, QVariant
@@ -30,16 +32,16 @@ def write_samples(
 ) -> int:
     """Writes points or polygons of `source` (its selection, where only that is asked for) and their class to a GeoPackage.
 
-    Returns how many geometries were not valid and had to be mended. The layer is copied because it may be of any format,
-    filtered, in memory, or edited and not saved. Raises SardineError (samples_unreadable).
+    With an empty `field` they have no class. Returns how many geometries were not valid and had to be mended. The layer is copied
+    because it may be of any format, filtered, in memory, or edited and not saved. Raises SardineError (samples_unreadable).
     """
-    index = source.fields().lookupField(field)
-    if index < 0:
+    index = source.fields().lookupField(field) if field else -1
+    if index < 0 and field:
         raise _unreadable(tr("The layer has no field “{field}”.").format(field=field))
     kind = QgsWkbTypes.geometryType(source.wkbType())
     if kind not in GEOMETRY_TYPES:
         raise _unreadable(tr("The layer holds neither points nor polygons."))
-    numeric = source.fields().at(index).isNumeric()
+    numeric = index >= 0 and source.fields().at(index).isNumeric()
     fields = QgsFields()
     fields.append(QgsField(CLASS_FIELD, field_type("LongLong") if numeric else field_type("QString")))
     options = QgsVectorFileWriter.SaveVectorOptions()
@@ -62,7 +64,7 @@ def write_samples(
             continue
         copy = QgsFeature(fields)
         copy.setGeometry(geometry)
-        copy.setAttribute(0, _class_value(feature.attribute(index), numeric))
+        copy.setAttribute(0, _class_value(feature.attribute(index), numeric) if index >= 0 else None)
         if not writer.addFeature(copy):
             problem = writer.errorMessage()
         written += 1
@@ -74,6 +76,15 @@ def write_samples(
             else tr("The layer holds no features with a geometry.")
         )
     return mended
+
+
+def class_colours(layer: QgsVectorLayer, field: str) -> dict[str, str]:
+    """#rrggbb by the text of each class, where `layer` is shown by categories of `field`; else nothing."""
+    renderer = layer.renderer()
+    if not isinstance(renderer, QgsCategorizedSymbolRenderer) or renderer.classAttribute().strip('"') != field:
+        return {}
+    shown = [item for item in renderer.categories() if item.symbol() is not None]
+    return {str(item.value()).strip(): item.symbol().color().name() for item in shown if str(item.value()).strip()}
 
 
 def _mended(geometry: QgsGeometry, kind: QgsWkbTypes.GeometryType) -> tuple[QgsGeometry, bool]:

@@ -19,6 +19,7 @@ STAGE_PERCENT = {
     "counting the classes": (0.0, 50.0),
     "comparing": (50.0, 100.0),
     "drawing points": (50.0, 100.0),
+    "classifying": (0.0, 97.0),
 }
 """Where in the bar a stage of the backend lies; the others take a moment and do not move it."""
 

@@ -9,9 +9,12 @@ from qgis.PyQt.QtGui import QIcon
 from ..locations import ICONS
 from .accuracy import AccuracyAlgorithm
 from .attention import AttentionAlgorithm
+from .classify_samples import ApplyClassifierAlgorithm, ClassifySamplesAlgorithm
+from .features import FeaturesAlgorithm
 from .landcover import LandcoverAlgorithm
 from .landcover_batch import LandcoverBatchAlgorithm
 from .shipped_model import ClassAreasByPolygon
+from .similarity import SimilarityAlgorithm
 from .stratified_sample import StratifiedSampleAlgorithm
 
 ALGORITHMS = (
@@ -20,6 +23,10 @@ ALGORITHMS = (
     AttentionAlgorithm,
     AccuracyAlgorithm,
     StratifiedSampleAlgorithm,
+    ClassifySamplesAlgorithm,
+    ApplyClassifierAlgorithm,
+    SimilarityAlgorithm,
+    FeaturesAlgorithm,
     ClassAreasByPolygon,
 )
 

@@ -73,7 +73,9 @@ class SceneAlgorithm(JobAlgorithm):
         for line in summary_lines(result, card):
             feedback.pushInfo(line)
         labels = raster_labels()
-        arrange_layers({path: (RASTER_OUTPUTS[name], labels[name]) for name, path in paths.items()}, card, self._scene_name, context)
+        arrange_layers(
+            {path: (RASTER_OUTPUTS[name], labels[name]) for name, path in paths.items()}, card, self._scene_name, context
+        )
         rows = class_areas(result, card)
         texts = {"SUMMARY": scene_page(self._scene_name, result, card), "AREAS": areas_text(rows, ",")}
         texts = {name: text for name, text in texts.items() if self.parameterDefinition(name) is not None}
@@ -96,9 +98,7 @@ class SceneAlgorithm(JobAlgorithm):
         return layer_request.chosen_bands(sources[0], sources[1] if second is not None else None, vv, vh)
 
 
-def arrange_layers(
-    rasters: Mapping[str, tuple[str, str]], card: ModelCard, scene_name: str, context: QgsProcessingContext
-) -> None:
+def arrange_layers(rasters: Mapping[str, tuple[str, str]], card: ModelCard, scene_name: str, context: QgsProcessingContext) -> None:
     """Names, groups, orders and styles those results that Processing is going to load: path to (backend's output, label)."""
     for position, (path, (output, label)) in enumerate(rasters.items()):
         if not context.willLoadLayerOnCompletion(path):

@@ -64,7 +64,7 @@ def read_chips(pairs: Sequence[tuple[Path, Path]], model: Path, cache: Path, wat
                 label = labels.read(1).astype(int)
             if water:  # 0 land, 1 water, 255 not known
                 label = np.where(label == 255, 0, label + 1)
-            if label.shape != valid.shape:  # warped: the label as it lies there, by nearest neighbour
+            if scene.warp_note:  # the label as it lies there, by nearest neighbour
                 label = on_grid(label_path, scene, water)
             chips.append(Chip(x.reshape(len(x), -1), np.where(valid, label, 0)))
     return chips, names
