@@ -84,7 +84,6 @@ def progress_text(progress: Progress) -> str:
         "counting the classes": tr("Counting the classes"),
         "comparing": tr("Comparing"),
         "drawing points": tr("Drawing points"),
-        "sampling the scene": tr("Sampling the scene"),
         "reading the samples": tr("Reading the samples"),
         "judging by held-out samples": tr("Judging by held-out samples"),
         "training": tr("Training the classifier"),

@@ -2109,5 +2109,313 @@ Rechnet auf: {devices}</translation>
         <source>scene: one query for the whole scene, and 1 is as much as its average patch. window: each window by itself, which shows as squares.</source>
         <translation>scene: eine Abfrage für die ganze Szene, und 1 ist so viel wie bei ihrem mittleren Patch. window: jedes Fenster für sich, was als Quadrate sichtbar wird.</translation>
     </message>
+    <message>
+        <source>Your classes</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Class codes; 0 is no data.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Confidence of your classes</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Probability of the class in percent. Where it is low, the next sample helps most.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Map from your samples</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Maps a Sentinel-1 scene in classes of your own from polygons or points, and says how accurate the map is.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>supervised classification</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>random forest</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>samples</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>training polygons</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>custom classes</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Draw some polygons (or points) of each class on the scene, in any vector layer with a class field of names or codes, and run this. No network is trained: a classifier learns from your samples what the model&apos;s attention and embeddings, and the backscatter around each pixel, look like in each class.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Accuracy is told by holding out whole polygons, never pixels of a polygon trained on. Draw five or more of each class, spread over the scene. Colours come from the layer, if it is shown by categories of that field.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The first run on a scene computes its features and keeps them for the next. The classifier can be saved and used on other scenes with &lt;i&gt;Map with a saved classifier&lt;/i&gt;.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Classifier</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Classifiers (*.safetensors)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>For other scenes with the same model.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Accuracy report</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Confusion matrix and figures of each class, by held-out samples.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Accuracy table</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The same for a spreadsheet.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Overall accuracy by held-out samples (0 to 1)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Mean F1 by held-out samples (0 to 1)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Samples</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Polygons or points of each class, in any coordinate system.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Holds the class of each sample: a name, or a code from 1 to 254.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Method</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>forest: random forest. boosting: gradient boosting. logistic: logistic regression, by far the fastest.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>What it sees</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>attention of each head; tokens: components of the embeddings; db: means and deviations of the backscatter.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Judge by held-out samples</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Trains some more times, each without some of the samples. Leave it out for a quick look.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The same seed gives the same map.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Map with a saved classifier</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Maps a Sentinel-1 scene with a classifier that was made from samples on another one.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>classifier</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Uses a classifier that &lt;i&gt;Map from your samples&lt;/i&gt; has saved on another scene, with the same model.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Season, incidence angle and weather change what radar sees: expect less than on its own scene, and judge the map with &lt;i&gt;Accuracy of a class map&lt;/i&gt;.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>What “Map from your samples” has saved.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Folder for features</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Features that were computed once are kept there for the next run. Left empty: your own cache folder.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Features from Sentinel-1</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Gives attention and embeddings of a Vision Transformer as bands of a raster.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>features</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>embeddings</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>principal components</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Runs a model over a Sentinel-1 scene and writes what it makes of each patch (80 or 160 m): components of the patch&apos;s embedding, and the attention of each head as its binary logarithm.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The bands serve other algorithms: clustering, regression, change. The first three components make a picture.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>What was computed once is kept for &lt;i&gt;Map from your samples&lt;/i&gt; and &lt;i&gt;Similar places&lt;/i&gt; on the same scene.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Components</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Principal components that the embeddings are reduced to.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Features</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Components first, then the heads. One pixel a patch.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Share of the variance that the components hold</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Reading the samples</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Judging by held-out samples</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Training the classifier</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Classifying</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Comparing places</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Writing the files</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Similar places</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Shows where a Sentinel-1 scene is like the places that you point at.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>similarity</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>search</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>cosine</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Point at one or several places, by points or polygons: each patch of the scene (80 or 160 m) is compared with them by the cosine of the model&apos;s embeddings. 1 is the same, 0 as unlike as two patches at random.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The places may lie on another scene: name it, and the two are compared with the same model.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Places</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Points or polygons; all together make one example.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Scene of the places</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Where they lie on another scene than the one to be searched. Its bands are found by their names.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Least similarity of the polygons</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>From -1 to 1. For the polygons alone.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Similarity</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>One pixel a patch, from -1 to 1.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Around what is at least so much alike: fields id, mean, patches.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Area that is at least so much alike (ha)</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 </TS>
