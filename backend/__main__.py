@@ -68,8 +68,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_scene_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--band", action="append", required=True, metavar="ROLE=SOURCE:N", help="a band, for example VV=scene.tif:1"
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--band", action="append", metavar="ROLE=SOURCE:N", help="a band, for example VV=scene.tif:1")
+    source.add_argument(
+        "--scene",
+        dest="band",
+        action="append",
+        metavar="FILE",
+        help="a raster whose bands name their polarisations, or a GRD product as downloaded (.SAFE folder or zip)",
     )
     parser.add_argument("--units", choices=UNITS, default="auto", help="what the pixel values are")
     parser.add_argument("--calibration-db", type=float, metavar="C", help="for dn: sigma nought = 20 log10 DN - C")

@@ -100,6 +100,7 @@ def resolve_bands(
             numbers = range(1, info.count + 1) if source.band == 0 else (source.band,)
             resolved.extend(_read_off(info, numbers, known))
     if not resolved:
+        _check_polarisations(infos, specs)
         named = "; ".join(_bands_named(info) for info in infos.values())
         raise SardineError(
             ErrorCode.BAND_ABSENT,
@@ -170,6 +171,19 @@ def _check_duplicates(resolved: Sequence[RoleBand]) -> None:
 
 def _named(band: RoleBand) -> str:
     return f"Band {band.band} of {Path(band.path).name}" + (f" (“{band.text[:_TEXT_TO_SHOW]}”)" if band.text else "")
+
+
+def _check_polarisations(infos: Mapping[str, RasterInfo], specs: Sequence[BandSpec] | None) -> None:
+    """Says so where every band has a polarisation and the model knows none of them. Raises SardineError: band_absent."""
+    found = [polarisation_of(text) for info in infos.values() for text in info.descriptions]
+    names = sorted({name for name in found if name is not None})
+    if specs and names and None not in found and not any(polarisation_of(spec.role) in (None, *names) for spec in specs):
+        raise SardineError(
+            ErrorCode.BAND_ABSENT,
+            f"The scene is {' and '.join(names)} ({', '.join(info.name for info in infos.values())}).",
+            f"The model needs {', '.join(spec.role for spec in specs)}, and was trained on no other polarisation.",
+            "Choose a model for these polarisations, or another scene.",
+        )
 
 
 def _check_complete(resolved: Sequence[RoleBand], specs: Sequence[BandSpec]) -> None:

@@ -96,6 +96,14 @@ def _target(text: str, suffixes: tuple[str, ...]) -> Path:
 
 
 def _check_not_input(target: Path, sources: list[Path]) -> None:
+    product = next((folder for folder in target.parents if (folder / "manifest.safe").is_file()), None)
+    if product is not None:
+        raise SardineError(
+            ErrorCode.OUTPUT_IS_INPUT,
+            f"The output {target} lies inside the product {product.name}.",
+            "Products as they were downloaded are never changed.",
+            "Choose another folder for the output.",
+        )
     for source in sources:
         if _same_file(target, source) or _same_file(part_path(target), source):
             raise SardineError(

@@ -49,6 +49,7 @@ def provenance_tags(
     }
     if request.calibration_db is not None:
         tags["SARDINE_CALIBRATION_DB"] = f"{request.calibration_db:g}"
+    tags |= scene.product_facts
     if scene.simulated:
         tags["SIMULATED"] = "yes"
     return tags

@@ -21,9 +21,10 @@ from .model_card import BandSpec, ModelCard
 from .output_grid import GridChoice, choose_grid
 from .protocol import UNITS, BandSource, ErrorCode, SardineError
 from .radiometry import HIGHEST_DB, LOWEST_DB, require_calibration, to_db
+from .safe_dataset import open_source
 from .scene_checks import Warning_, check_backscatter, check_different, check_order, check_real_valued, check_values
 from .scene_reader import Scene
-from .sources import RasterInfo, blank_zero_everywhere, cache_bytes, check_readable, describe_raster, open_raster, set_cache
+from .sources import RasterInfo, blank_zero_everywhere, cache_bytes, check_readable, describe_raster, set_cache
 from .units import BandSample, UnitReport, backscatter_of, detect_unit, require_certain, unlikely
 from .warp import GridReader
 
@@ -80,7 +81,7 @@ def open_bands(
         datasets: dict[str, Any] = {}
         for source in bands:
             if source.path not in datasets:
-                datasets[source.path] = stack.enter_context(contextlib.closing(open_raster(source.path)))
+                datasets[source.path] = stack.enter_context(contextlib.closing(open_source(source.path)))
         infos = {path: describe_raster(dataset, path) for path, dataset in datasets.items()}
         resolved = resolve_bands(bands, infos, specs)
         specs = specs if specs is not None else [_any_spec(band.role) for band in resolved]
@@ -92,6 +93,12 @@ def open_bands(
         choice = choose_grid(layers[0].georeference, model_spacing_m, name=infos[resolved[0].path].name, allow_coarse=allow_coarse)
         warnings = _spacing_warnings(layers, datasets, spacing_m, choice, model_spacing_m)
         warnings += _overlap_warnings(layers, choice)
+        facts = _product_facts(infos)
+        if "SARDINE_TERRAIN_CORRECTION" in facts:
+            text = (
+                "The product was placed by its ground control points, without terrain correction: slopes lie up to some pixels off."
+            )
+            warnings.append(("no_terrain_correction", text))
         samples = [layer.sample() for layer in layers]
         report, unit_warnings = _unit(layers, samples, infos, specs, units, calibration_db)
         warnings += unit_warnings
@@ -110,6 +117,7 @@ def open_bands(
             warp_note=choice.note,
             spacing_m=choice.spacing_m,
             mask=polygons,
+            product_facts=facts,
             simulated=any(info.texts.get("SIMULATED", "").lower() == "yes" for info in infos.values()),
         )
         stack.pop_all()  # from here on the scene closes the files
@@ -208,7 +216,13 @@ def _unit(
             band_samples.append(BandSample(band.role, "float32" if scaled_by_file else dtype, sample.present(index), named))
             texts += [*named, *info.texts.values()]
     warnings: list[Warning_] = []
-    if units == "auto":
+    known = {infos[band.path].known_unit for layer in layers for band in layer.bands}
+    known_unit = known.pop() if len(known) == 1 else None
+    if known_unit is not None:
+        if units not in ("auto", known_unit):
+            warnings.append(("unit_ignored", f"The unit {units} is not used: the product is calibrated here, to {known_unit}."))
+        report = UnitReport(known_unit, "calibrated here from the product's own tables", "sigma0", certain=True)
+    elif units == "auto":
         counts = {sample.role: sample.values.size for sample in band_samples}
         check_values([band for layer in layers for band in layer.bands], specs, counts, "any unit")
         report = require_certain(detect_unit(band_samples, texts, calibration_db))
@@ -271,6 +285,16 @@ def _unit_texts(info: RasterInfo, band: int) -> list[str]:
         if (of_band in ("", key) or not name or of_band == str(band)) and any(word in key.lower() for word in _UNIT_TAGS):
             found.append(value)
     return found
+
+
+def _product_facts(infos: Mapping[str, RasterInfo]) -> dict[str, str]:
+    """What products say of their acquisition, by tag; several that differ are joined."""
+    facts: dict[str, str] = {}
+    for info in infos.values():
+        for key, value in info.texts.items():
+            if info.known_unit is not None and key.startswith("SARDINE_") and " of band " not in key:
+                facts[key] = value if facts.get(key, value) == value else f"{facts[key]}; {value}"
+    return facts
 
 
 def _any_spec(role: str) -> BandSpec:

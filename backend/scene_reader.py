@@ -28,8 +28,8 @@ class Scene:
     """Bands of a model on `grid`. Reading is for one thread at a time.
 
     `roles` are the bands that are there, `sources` the file and band of each. `warnings` are (code, sentence); `warp_note`
-    is empty where pixels are read as they are. `spacing_m` is the source's ground spacing (across, down). `simulated` is True
-    where a source's tags say so.
+    is empty where pixels are read as they are. `spacing_m` is the source's ground spacing (across, down). `product_facts` are tags
+    on the acquisition of a raw product. `simulated` is True where a source's tags say so.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Scene:
         warp_note: str,
         spacing_m: tuple[float, float],
         mask: PolygonMask | None,
+        product_facts: Mapping[str, str] | None = None,
         simulated: bool = False,
     ) -> None:
         self.specs = tuple(specs)
@@ -55,6 +56,7 @@ class Scene:
         self.warp_note = warp_note
         self.spacing_m = spacing_m
         self.simulated = simulated
+        self.product_facts = dict(product_facts or {})
         self.roles: tuple[str, ...] = tuple(band.role for layer in layers for band in layer.bands)
         self.sources = {band.role: f"{band.path}:{band.band}" for layer in layers for band in layer.bands}
         self.layers = list(layers)

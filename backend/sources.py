@@ -44,13 +44,16 @@ TRUNCATED_ACTION = "Copy, download or export it again."
 
 @dataclass(frozen=True)
 class RasterInfo:
-    """What a raster says of itself. `texts` are its name, tags and band tags without computed statistics."""
+    """What a raster says of itself. `texts` are its name, tags and band tags without computed statistics; `known_unit` is the
+    unit where the reader itself made the values, and nothing is to be detected.
+    """
 
     path: str
     count: int
     dtypes: tuple[str, ...]
     descriptions: tuple[str, ...]
     texts: Mapping[str, str] = field(default_factory=dict)
+    known_unit: str | None = None
 
     @property
     def name(self) -> str:
@@ -147,7 +150,8 @@ def describe_raster(dataset: Any, path: str) -> RasterInfo:
         if unit:
             texts[f"unit of band {number}"] = unit
     descriptions = tuple(text or "" for text in dataset.descriptions)
-    return RasterInfo(path, dataset.count, tuple(dataset.dtypes), descriptions, texts)
+    known_unit = getattr(dataset, "known_unit", None)
+    return RasterInfo(path, dataset.count, tuple(dataset.dtypes), descriptions, texts, known_unit)
 
 
 def read_raw(dataset: Any, band: int, window: PixelWindow, *, refused: bool = False) -> tuple[FloatArray, FormArray]:

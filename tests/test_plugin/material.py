@@ -47,7 +47,7 @@ GROUND_KM2 = 100 / 0.9996**2 / 1e6
 
 def write_raster(path: Path, bands: np.ndarray, *, descriptions: Sequence[str] = (), epsg: int | None = 32633) -> Path:
     """A GeoTIFF of 10 m pixels from `bands` [bands, rows, columns]."""
-    kind = {"float32": gdal.GDT_Float32, "uint8": gdal.GDT_Byte}[bands.dtype.name]
+    kind = {"float32": gdal.GDT_Float32, "uint8": gdal.GDT_Byte, "uint16": gdal.GDT_UInt16}[bands.dtype.name]
     file = gdal.GetDriverByName("GTiff").Create(str(path), bands.shape[2], bands.shape[1], bands.shape[0], kind)
     if epsg is not None:
         system = osr.SpatialReference()

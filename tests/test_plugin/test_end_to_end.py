@@ -28,8 +28,9 @@ from qgis.core import (
 )
 from sardine.plugin.main import SardinePlugin
 
+from tests.test_backend.products import SMALL, small_product
 from tests.test_plugin.conftest import LoggedFeedback
-from tests.test_plugin.material import GROUND_KM2, big_scene, read_raster, run_qgis_process
+from tests.test_plugin.material import GROUND_KM2, big_scene, read_raster, run_qgis_process, write_raster
 
 OUTPUTS = {"LANDCOVER": "lc.tif", "CONFIDENCE": "c.tif", "PROBABILITIES": "p.tif", "ATTENTION": "at.tif"}
 
@@ -88,6 +89,22 @@ def test_landcover_should_equal_the_command_line(
     subprocess.run([backend_python, "-P", "-m", "backend", *line], check=True, env=environ, capture_output=True, timeout=120)
     for name in ("lc.tif", "c.tif"):
         assert (read_raster(tmp_path / name) == read_raster(tmp_path / f"cli {name}")).all()
+
+
+def test_measurements_of_a_raw_product_should_be_calibrated(algorithm, parameters, context, tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    dn = {name: np.zeros(SMALL, np.uint16) for name in ("VV", "VH")}
+    for values in dn.values():
+        values[200:264, 200:264] = rng.integers(100, 300, (64, 64))  # windows without data cost nothing
+    product = small_product(tmp_path, dn=dn, write=lambda path, values: write_raster(path, values[None], epsg=None))
+    vv, vh = (next((product / "measurement").glob(f"*-{name}-*.tiff")) for name in ("vv", "vh"))
+    parameters |= {"INPUT": str(vv), "INPUT_2": str(vh), "UNITS": "auto", "ATTENTION": None, "PROBABILITIES": None}
+    results, ok = algorithm.run(parameters, context, LoggedFeedback(), catchExceptions=False)
+    assert ok
+    report = json.loads(results["REPORT"])
+    assert (report["unit"], report["unit_evidence"]) == ("power", "calibrated here from the product's own tables")
+    assert any("without terrain correction" in text for text in report["warnings"])
+    assert gdal.Open(results["LANDCOVER"]).GetMetadataItem("SARDINE_RELATIVE_ORBIT") == "59"
 
 
 def test_landcover_should_map_the_extent_and_the_mask_alone(algorithm, parameters, context, tmp_path) -> None:
