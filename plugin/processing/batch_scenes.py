@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,15 +34,18 @@ class BatchScene:
         return {name: result_path(folder / self.subfolder, self.name, name) for name in outputs}
 
 
-def scenes_in(folder: Path, pattern: str, recursive: bool) -> list[BatchScene]:
+def scenes_in(folder: Path, pattern: str, recursive: bool, results: Path | None = None) -> list[BatchScene]:
     """The scenes in the files of `folder` that match one of the patterns (separated by semicolons; case does not matter).
 
-    Results of ours that lie beside their scenes are left out. Raises OSError where the folder cannot be read.
+    Results of ours that lie beside their scenes are left out, and all that lies in the folder `results` below `folder`.
+    Raises OSError where the folder cannot be read.
     """
     patterns = [part.strip().lower() for part in pattern.split(";") if part.strip()]
     below = folder.rglob("*") if recursive else folder.iterdir()
     files = [path for path in below if any(fnmatch.fnmatchcase(path.name.lower(), part) for part in patterns) and path.is_file()]
     by_place: dict[Path, list[Path]] = {}
+    if results is not None and folder in results.parents:
+        files = [path for path in files if results not in path.parents]
     for path in sorted(files, key=lambda path: (path.parent, path.name)):
         by_place.setdefault(path.parent, []).append(path)
     return [
@@ -66,10 +70,15 @@ def group_sources(sources: Sequence[str]) -> list[BatchScene]:
 
 
 def apart(scenes: Iterable[BatchScene]) -> list[BatchScene]:
-    """`scenes`, where each whose results would have the names of an earlier one's has a problem."""
+    """`scenes`, each once, where one whose results would have the names of an earlier one's has a problem."""
     seen: dict[tuple[str, str], BatchScene] = {}
+    sources: set[tuple[str, ...]] = set()
     told = []
     for scene in scenes:
+        real = tuple(os.path.realpath(source) for source in scene.sources)
+        if real in sources:
+            continue  # it is in the list and in the folder
+        sources.add(real)
         first = seen.setdefault((scene.subfolder, scene.name.lower()), scene)
         if first is not scene:
             text = tr("Its results would have the same names as those of {source}: rename it, or map it apart.")

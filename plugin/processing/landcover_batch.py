@@ -175,8 +175,10 @@ class LandcoverBatchAlgorithm(JobAlgorithm):
         if not folder:
             return []
         pattern = self.parameterAsString(parameters, "PATTERN", context) or DEFAULT_PATTERN
+        recursive = self.parameterAsBoolean(parameters, "RECURSIVE", context)
+        results = Path(self.parameterAsString(parameters, "OUTPUT_FOLDER", context))
         try:
-            return scenes_in(Path(folder), pattern, self.parameterAsBoolean(parameters, "RECURSIVE", context))
+            return scenes_in(Path(folder).resolve(), pattern, recursive, results.resolve())
         except OSError as error:
             text = tr("The folder {folder} cannot be read ({reason}): choose another.")
             raise QgsProcessingException(text.format(folder=folder, reason=error.strerror)) from error

@@ -67,12 +67,18 @@ def test_scenes_should_be_files_that_match_with_two_polarisations_joined_and_res
     below = scenes_in(folder, "both.*", recursive=True)
     assert [(scene.name, scene.subfolder) for scene in below] == [("both", ""), ("both", "below")]
     assert below[1].paths(Path("out"), ["LANDCOVER"]) == {"LANDCOVER": Path("out/below/both_landcover.tif")}
+    (folder / "maps").mkdir()
+    shutil.copy(folder / "both.TIF", folder / "maps" / "both.tif")
+    below = scenes_in(folder, "both.*", recursive=True, results=folder / "maps")
+    assert [scene.subfolder for scene in below] == ["", "below"]
+    assert len(scenes_in(folder, "both.*", recursive=False, results=folder.parent)) == 1
     with pytest.raises(OSError, match="nowhere"):
         scenes_in(folder / "nowhere", "*", recursive=False)
 
 
 def test_scenes_whose_results_would_have_one_name_should_be_told() -> None:
-    first, second, other = apart([BatchScene("a", ("x/a.tif",)), BatchScene("A", ("y/A.tif",)), BatchScene("a", ("z",), "below")])
+    listed, found = BatchScene("a", ("x/a.tif",)), BatchScene("a", ("x/../x/a.tif",))
+    first, second, other = apart([listed, BatchScene("A", ("y/A.tif",)), BatchScene("a", ("z",), "below"), found])
     assert (first.problem, other.problem) == ("", "")
     assert "the same names as those of x/a.tif" in second.problem
 
