@@ -56,8 +56,8 @@ class Classifier:
     """`method` is one of METHODS. Of a forest, `trees` hold the shares of the classes in each leaf; of boosting, there is one tree
     a class and round, with the scores in its leaves; `bias` float32 [classes] is where the sums begin. `linear` is of logistic.
 
-    `features` are names in the order of the columns. `model_sha256` and `basis` are those of the features that it was made with,
-    `heads` and `overlap` too. `info` is free text and figures for people.
+    `features` are names in the order of the columns. `model_sha256` and `basis` are those of the features that it was made with;
+    the basis is None where backscatter alone is looked at. `info` is free text and figures for people.
     """
 
     method: str
@@ -67,7 +67,7 @@ class Classifier:
     model_sha256: str
     model_name: str
     overlap: float
-    basis: FeatureBasis
+    basis: FeatureBasis | None
     trees: Trees | None = None
     bias: Float | None = None
     linear: Linear | None = None

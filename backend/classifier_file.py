@@ -15,7 +15,7 @@ import safetensors.numpy
 from .classifier import METHODS, Classifier, Linear
 from .feature_basis import FeatureBasis
 from .model_card import ClassSpec
-from .pixel_features import GROUPS
+from .pixel_features import GROUPS, PATCH_GROUPS
 from .protocol import ErrorCode, SardineError
 from .text_output import write_whole
 from .tree_ensemble import Trees
@@ -36,7 +36,8 @@ _LINEAR_ARRAYS = ("mean", "deviation", "weights", "bias")
 
 def save_classifier(path: Path, classifier: Classifier) -> None:
     """Writes `classifier` whole. Raises SardineError: disk_full, output_read_only."""
-    arrays: dict[str, Any] = {"basis.mean": classifier.basis.mean, "basis.axes": classifier.basis.axes}
+    basis = classifier.basis
+    arrays: dict[str, Any] = {} if basis is None else {"basis.mean": basis.mean, "basis.axes": basis.axes}
     if classifier.trees is not None:
         arrays.update({f"trees.{name}": getattr(classifier.trees, name) for name in _TREE_ARRAYS})
     if classifier.linear is not None:
@@ -53,7 +54,7 @@ def save_classifier(path: Path, classifier: Classifier) -> None:
         "model_sha256": classifier.model_sha256,
         "model_name": classifier.model_name,
         "overlap": classifier.overlap,
-        "explained": classifier.basis.explained,
+        "explained": 0.0 if basis is None else basis.explained,
         "info": dict(classifier.info),
         "arrays_sha256": _hash(arrays),
     }
@@ -93,6 +94,9 @@ def _classifier(card: dict[str, Any], arrays: dict[str, Any]) -> Classifier:
     groups = tuple(str(group) for group in card["groups"])
     if not set(groups) <= set(GROUPS):
         raise ValueError("its groups of features are not known")
+    basis = None
+    if PATCH_GROUPS & set(groups):
+        basis = FeatureBasis.from_arrays(arrays["basis.mean"], arrays["basis.axes"], float(card["explained"]))
     trees = linear = None
     if "trees.starts" in arrays:
         for name, dtype in _TREE_ARRAYS.items():
@@ -109,7 +113,7 @@ def _classifier(card: dict[str, Any], arrays: dict[str, Any]) -> Classifier:
         model_sha256=str(card["model_sha256"]),
         model_name=str(card["model_name"]),
         overlap=float(card["overlap"]),
-        basis=FeatureBasis.from_arrays(arrays["basis.mean"], arrays["basis.axes"], float(card["explained"])),
+        basis=basis,
         trees=trees,
         bias=arrays.get("bias"),
         linear=linear,

@@ -11,7 +11,7 @@ import dataclasses
 import datetime
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,18 +22,20 @@ from .classifier import METHODS, Classifier
 from .classifier_file import load_classifier, save_classifier
 from .classifier_fit import HeldOut, fit, hold_out
 from .error_matrix import agreement
-from .feature_file import FeatureFileError
+from .feature_basis import FeatureBasis
+from .feature_file import FeatureFile, FeatureFileError
 from .features import Context, features_of, input_files, open_input
 from .grid import PixelWindow
 from .model_card import ModelCard
 from .output_paths import check_output_paths
-from .pixel_features import GROUPS, PixelFeatures
+from .pixel_features import GROUPS, PATCH_GROUPS, PixelFeatures
 from .protocol import (
     ApplyClassifierRequest,
     ClassifySamplesRequest,
     ErrorCode,
     FromChild,
     SardineError,
+    SceneInput,
     TaskResult,
 )
 from .samples import SampleSet, read_samples, training_pixels
@@ -63,7 +65,7 @@ def run_classify_samples(
         for code, text in scene.warnings:
             context.warn(code, text)
         samples = read_samples(request.samples, request.field, scene.grid, request.class_colours)
-        with _features_told(), features_of(scene, card, request.scene, context) as file:
+        with _features(scene, card, request.scene, request.groups, context, None) as file:
             features = PixelFeatures(scene, card.bands, scene.roles, file, request.groups)
             pixels = training_pixels(samples, features, scene.grid, request.seed, context.stage("reading the samples"))
             for code, text in pixels.notes:
@@ -86,7 +88,7 @@ def run_classify_samples(
                 model_sha256=card.weights_sha256,
                 model_name=card.name,
                 overlap=request.scene.overlap,
-                basis=file.basis,
+                basis=None if file is None else file.basis,
                 trees=fitted.trees,
                 bias=fitted.bias,
                 linear=fitted.linear,
@@ -124,7 +126,7 @@ def run_apply_classifier(
             context.warn(code, text)
         _check_fits(classifier, card)
         source = dataclasses.replace(request.scene, overlap=classifier.overlap)
-        with _features_told(), features_of(scene, card, source, context, classifier.basis) as file:
+        with _features(scene, card, source, classifier.groups, context, classifier.basis) as file:
             features = PixelFeatures(scene, card.bands, scene.roles, file, classifier.groups)
             if features.names != classifier.features:
                 raise SardineError(
@@ -173,7 +175,7 @@ def _nothing_asked() -> SardineError:
 
 
 def _check_fits(classifier: Classifier, card: ModelCard) -> None:
-    if classifier.model_sha256 != card.weights_sha256:
+    if classifier.basis is not None and classifier.model_sha256 != card.weights_sha256:
         raise SardineError(
             ErrorCode.CLASSIFIER_OF_OTHER_MODEL,
             f"The classifier was made with the model {classifier.model_name}, and {card.name} was chosen"
@@ -184,10 +186,16 @@ def _check_fits(classifier: Classifier, card: ModelCard) -> None:
 
 
 @contextlib.contextmanager
-def _features_told() -> Iterator[None]:
-    """A file of features that was damaged in the middle of the run, as a sentence."""
+def _features(
+    scene: Scene, card: ModelCard, source: SceneInput, groups: Sequence[str], context: Noted, basis: FeatureBasis | None
+) -> Iterator[FeatureFile | None]:
+    """The features of the scene, None where `groups` need none; what damages them in the middle of the run becomes a sentence."""
     try:
-        yield
+        if not PATCH_GROUPS & set(groups):
+            yield None
+        else:
+            with features_of(scene, card, source, context, basis) as file:
+                yield file
     except FeatureFileError as error:
         raise SardineError(
             ErrorCode.SOURCE_UNREADABLE,

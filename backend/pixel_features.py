@@ -20,6 +20,8 @@ from .radiometry import BoolArray, FloatArray, standardise
 from .row_reader import SceneReader
 
 GROUPS = ("attention", "tokens", "db")
+PATCH_GROUPS = frozenset({"attention", "tokens"})
+"""Those that the network makes, one value a patch."""
 SIZES_PX = (3, 9, 21)
 """Sides of the squares: at 10 m a street, a field, a block of them."""
 
@@ -28,11 +30,18 @@ class PixelFeatures:
     """Features of the pixels of a scene. `names` are in the order of the first axis of what `read` gives."""
 
     def __init__(
-        self, scene: SceneReader, bands: Sequence[BandSpec], roles: Sequence[str], file: FeatureFile, groups: Sequence[str]
-    ):
+        self,
+        scene: SceneReader,
+        bands: Sequence[BandSpec],
+        roles: Sequence[str],
+        file: FeatureFile | None,
+        groups: Sequence[str],
+    ) -> None:
+        """`file` is None where `groups` is of backscatter alone, which needs no network."""
         self._scene, self._bands, self._file, self._groups = scene, bands, file, tuple(groups)
         self._planes = [index for index, band in enumerate(bands) if band.role in roles]
-        self.names = feature_names(file.heads, file.basis.components, [bands[plane].role for plane in self._planes], groups)
+        heads, components = (0, 0) if file is None else (file.heads, file.basis.components)
+        self.names = feature_names(heads, components, [bands[plane].role for plane in self._planes], groups)
 
     def read(self, window: PixelWindow) -> tuple[FloatArray, BoolArray]:
         """float32 [features, height, width], and where all of them have values, bool [height, width].
@@ -45,8 +54,8 @@ class PixelFeatures:
         inner = slice(margin, margin + window.height), slice(margin, margin + window.width)
         _, valid = standardise(np.ascontiguousarray(db[:, inner[0], inner[1]]), self._bands)
         parts: list[FloatArray] = []
-        if "attention" in self._groups or "tokens" in self._groups:
-            patches = self._patches(window)
+        if self._file is not None:
+            patches = self._patches(self._file, window)
             components = self._file.basis.components
             if "attention" in self._groups:
                 parts.append(patches[components:])
@@ -59,12 +68,13 @@ class PixelFeatures:
         values[:, ~valid] = 0.0
         return values, valid
 
-    def _patches(self, window: PixelWindow) -> FloatArray:
+    @staticmethod
+    def _patches(file: FeatureFile, window: PixelWindow) -> FloatArray:
         """The bands of the file of features, interpolated to pixels: float32 [bands, height, width], NaN where there are none."""
-        patch, region = self._file.patch_px, self._file.region
+        patch, region = file.patch_px, file.region
         rows, first_row, row_count = _neighbours(window.row - region.row, window.height, patch, region.height // patch)
         columns, first_column, column_count = _neighbours(window.column - region.column, window.width, patch, region.width // patch)
-        coarse = self._file.read(PixelWindow(first_row, first_column, row_count, column_count))
+        coarse = file.read(PixelWindow(first_row, first_column, row_count, column_count))
         there = np.isfinite(coarse[:1])
         filled = np.concatenate([np.where(np.isfinite(coarse), coarse, np.float32(0.0)), there.astype(np.float32)])
         low, high, share = rows

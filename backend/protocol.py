@@ -289,7 +289,8 @@ class FeaturesRequest:
 class ClassifySamplesRequest:
     """What `python -m backend classify` is asked: a map of `scene` from samples, polygons or points with a class in `field`.
 
-    `method` is one of forest, boosting, logistic; `groups` of attention, tokens, db. `class_colours` are #rrggbb by the text of the
+    `method` is one of forest, boosting, logistic; `groups` of attention, tokens, db (which needs no run of the network;
+    docs/samples.md says what the others bring). `class_colours` are #rrggbb by the text of the
     class. `validate` judges by held-out samples. All outputs are optional, but for one of them.
     """
 
@@ -298,7 +299,7 @@ class ClassifySamplesRequest:
     samples: str
     field: str
     method: str = "forest"
-    groups: tuple[str, ...] = ("attention", "tokens", "db")
+    groups: tuple[str, ...] = ("db",)
     class_colours: Mapping[str, str] = dataclasses.field(default_factory=dict)
     validate: bool = True
     seed: int = 0

@@ -65,7 +65,7 @@ def _classify(sub: Any, add_scene: AddArguments) -> ArgumentParser:
     parser.add_argument("--samples", required=True, metavar="FILE", help="polygons or points (.gpkg, .geojson)")
     parser.add_argument("--class-field", required=True, metavar="FIELD", help="field with the class of each")
     parser.add_argument("--method", choices=METHODS, default="forest", help="forest is slower, logistic the fastest")
-    parser.add_argument("--features", nargs="+", choices=GROUPS, default=list(GROUPS), help="what the classifier sees")
+    parser.add_argument("--features", nargs="+", choices=GROUPS, default=["db"], help="what the classifier sees")
     parser.add_argument("--class-colour", action="append", default=[], metavar="CLASS=#RRGGBB", help="colour of a class")
     parser.add_argument("--no-validation", action="store_true", help="do not judge by held-out samples")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same map")

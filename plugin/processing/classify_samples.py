@@ -92,15 +92,15 @@ class ClassifySamplesAlgorithm(_MapAlgorithm):
         return paragraphs(
             tr(
                 "Draw some polygons (or points) of each class on the scene, in any vector layer with a class field of names or "
-                "codes, and run this. No network is trained: a classifier learns from your samples what the model's attention and "
-                "embeddings, and the backscatter around each pixel, look like in each class."
+                "codes, and run this. No network is trained: a classifier learns from your samples what the backscatter "
+                "around each pixel, and if you like the model's attention and embeddings, look like in each class."
             ),
             tr(
                 "Accuracy is told by holding out whole polygons, never pixels of a polygon trained on. Draw five or more of "
                 "each class, spread over the scene. Colours come from the layer, if it is shown by categories of that field."
             ),
             tr(
-                "The first run on a scene computes its features and keeps them for the next. The classifier can be saved "
+                "Attention and embeddings of a scene are computed once and kept for the next run. The classifier can be saved "
                 "and used on other scenes with <i>Map with a saved classifier</i>."
             ),
         )
@@ -177,8 +177,12 @@ class ClassifySamplesAlgorithm(_MapAlgorithm):
                 tr("forest: random forest. boosting: gradient boosting. logistic: logistic regression, by far the fastest."),
             ),
             ours.helped(
-                enum("FEATURES", tr("What it sees"), GROUPS, allowMultiple=True, defaultValue=GROUPS, usesStaticStrings=True),
-                tr("attention of each head; tokens: components of the embeddings; db: means and deviations of the backscatter."),
+                enum("FEATURES", tr("What it sees"), GROUPS, allowMultiple=True, defaultValue=["db"], usesStaticStrings=True),
+                tr(
+                    "db: means and deviations of the backscatter; takes no run of the network. attention of each head and tokens "
+                    "(components of the embeddings) are worth a try with a model pre-trained on real scenes; with the bundled "
+                    "one they brought nothing sure."
+                ),
             ),
             ours.helped(
                 QgsProcessingParameterBoolean("VALIDATE", tr("Judge by held-out samples"), defaultValue=True),

@@ -2154,15 +2154,7 @@ Rechnet auf: {devices}</translation>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Draw some polygons (or points) of each class on the scene, in any vector layer with a class field of names or codes, and run this. No network is trained: a classifier learns from your samples what the model&apos;s attention and embeddings, and the backscatter around each pixel, look like in each class.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
         <source>Accuracy is told by holding out whole polygons, never pixels of a polygon trained on. Draw five or more of each class, spread over the scene. Colours come from the layer, if it is shown by categories of that field.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The first run on a scene computes its features and keeps them for the next. The classifier can be saved and used on other scenes with &lt;i&gt;Map with a saved classifier&lt;/i&gt;.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -2223,10 +2215,6 @@ Rechnet auf: {devices}</translation>
     </message>
     <message>
         <source>What it sees</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>attention of each head; tokens: components of the embeddings; db: means and deviations of the backscatter.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -2415,6 +2403,18 @@ Rechnet auf: {devices}</translation>
     </message>
     <message>
         <source>Area that is at least so much alike (ha)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Draw some polygons (or points) of each class on the scene, in any vector layer with a class field of names or codes, and run this. No network is trained: a classifier learns from your samples what the backscatter around each pixel, and if you like the model&apos;s attention and embeddings, look like in each class.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Attention and embeddings of a scene are computed once and kept for the next run. The classifier can be saved and used on other scenes with &lt;i&gt;Map with a saved classifier&lt;/i&gt;.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>db: means and deviations of the backscatter; takes no run of the network. attention of each head and tokens (components of the embeddings) are worth a try with a model pre-trained on real scenes; with the bundled one they brought nothing sure.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

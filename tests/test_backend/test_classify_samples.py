@@ -82,7 +82,14 @@ def classify(folder, samples, tmp_path, cancelled=lambda messages: False, **chan
         "confidence": str(tmp_path / "p.tif"),
         "classifier": str(tmp_path / "k.safetensors"),
     }
-    fixed = {"scene": scene_input(folder), "field": "what", "method": "logistic", "overwrite": True, **outputs}
+    fixed = {
+        "scene": scene_input(folder),
+        "field": "what",
+        "method": "logistic",
+        "groups": ("attention", "tokens", "db"),
+        "overwrite": True,
+        **outputs,
+    }
     request = ClassifySamplesRequest(samples=samples, **{**fixed, **changes})
     messages = []
     result = run_classify_samples(request, messages.append, lambda: cancelled(messages))
@@ -200,6 +207,7 @@ def test_a_preview_should_need_no_torch_and_equal_that_part_of_the_map(folder, t
         "--classes",
         str(tmp_path / "part.tif"),
     ]
+    line += ["--features", "attention", "tokens", "db"]
     code = "import sys; from backend.__main__ import main; status = main(sys.argv[1:]); sys.exit(status or 'torch' in sys.modules)"
     subprocess.run([sys.executable, "-P", "-c", code, *line], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=120)
     with rasterio.open(tmp_path / "c.tif") as whole, rasterio.open(tmp_path / "part.tif") as part:
@@ -212,6 +220,23 @@ def open_features(folder, *groups):
     source, context = scene_input(folder), Context(lambda _: None, lambda: False)
     with open_input(source) as (scene, card), features_of(scene, card, source, context) as file:
         yield PixelFeatures(scene, card.bands, scene.roles, file, groups), file
+
+
+def test_backscatter_alone_should_need_no_network_and_fit_any_model(folder, tmp_path):
+    cache = tmp_path / "cache"
+    result, details, messages = classify(
+        folder, good_samples(tmp_path / "s.geojson"), tmp_path, groups=("db",), scene=scene_input(folder, cache=str(cache))
+    )
+    assert not any(message.type == "ready" for message in messages)
+    assert not cache.exists()
+    assert result.figures["overall_accuracy"] > 0.95
+    assert details["importance"] == {}
+    other = scene_input(folder, 1, "other", cache=str(cache))
+    request = ApplyClassifierRequest(other, str(tmp_path / "k.safetensors"), classes=str(tmp_path / "x.tif"))
+    run_apply_classifier(request, lambda _: None, lambda: False)
+    with rasterio.open(tmp_path / "x.tif") as one, rasterio.open(tmp_path / "c.tif") as two:
+        assert (one.read(1) == two.read(1)).mean() > 0.9
+    assert not cache.exists()
 
 
 def test_pixel_features_should_not_depend_on_tiles(folder):

@@ -91,6 +91,7 @@ def without(parameters, *names):
 
 def test_a_map_should_come_from_the_samples_and_the_classifier_map_again(plugin, parameters, context, tmp_path) -> None:
     feedback = LoggedFeedback()
+    parameters = {**parameters, "FEATURES": ["attention", "tokens", "db"]}
     results = run("classify_samples", parameters, context, feedback)
     classes = read_raster(results["CLASSES"])[0]
     report = json.loads(results["REPORT"])
@@ -104,7 +105,7 @@ def test_a_map_should_come_from_the_samples_and_the_classifier_map_again(plugin,
     assert "water" in Path(results["HTML"]).read_text(encoding="utf-8")
     assert any("cross-validation" in text for text in feedback.infos)
     assert any("Few samples of" in text for text in feedback.warnings)
-    again = without(parameters, "SAMPLES", "FIELD", "METHOD", "HTML", "CONFIDENCE")
+    again = without(parameters, "SAMPLES", "FIELD", "METHOD", "FEATURES", "HTML", "CONFIDENCE")
     again = {**again, "CLASSES": str(tmp_path / "again.tif")}
     applied = run("apply_classifier", again, context)
     assert (read_raster(applied["CLASSES"])[0] == classes).all()
