@@ -166,8 +166,10 @@ class _told:  # noqa: N801  # used as a function
 
 
 def _zip_root(archive: zipfile.ZipFile) -> str | None:
-    """The folder of the one manifest in a zip, with its slash; None where there is none."""
+    """The folder of the one manifest in a zip, with its slash; None where there is none. Raises SardineError for several."""
     names = [name for name in archive.namelist() if PurePosixPath(name).name == "manifest.safe" and name.count("/") <= 1]
+    if len(names) > 1:
+        raise _unreadable(Path(archive.filename or "").name, f"it holds {len(names)} products, of which one has to be chosen")
     return names[0].removesuffix("manifest.safe") if names else None
 
 

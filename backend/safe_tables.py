@@ -24,6 +24,10 @@ from .xml_tree import Node, XmlError
 Numbers = npt.NDArray[np.float64]
 
 
+MOST_VECTORS = 2000
+"""A product has one a second of acquisition; each becomes a row of the image's width in memory."""
+
+
 class RangeTable:
     """Vectors along range at some lines: values at each pixel of `width`, linear between pixels and between lines."""
 
@@ -91,6 +95,8 @@ def noise_table(noise: Node, width: int) -> NoiseTable:
 def _range_table(vectors: Sequence[Node], name: str, width: int, *, positive: bool = False) -> RangeTable:
     if not vectors:
         raise XmlError(f"it holds no vector of {name}")
+    if len(vectors) > MOST_VECTORS:
+        raise XmlError(f"it holds {len(vectors)} vectors of {name}, far more than any product")
     lines, pairs = [], []
     for vector in vectors:
         pixels, values = numbers(vector.first("pixel")), numbers(vector.first(name))

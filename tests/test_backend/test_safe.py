@@ -245,6 +245,10 @@ def test_zip_that_is_cut_short_or_no_product_should_be_refused(tmp_path):
     archive = zipped(small_product(tmp_path), tmp_path / "S1A.zip")
     archive.write_bytes(archive.read_bytes()[:-3000])
     assert refusal(lambda: open_source(str(archive))).code in (ErrorCode.SOURCE_NOT_RASTER, ErrorCode.SOURCE_UNREADABLE)
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as two:
+        for name in ("a.SAFE", "b.SAFE"):
+            two.writestr(f"{name}/manifest.safe", "<a/>")
+    assert "it holds 2 products" in refusal(lambda: open_source(str(tmp_path / "two.zip"))).found
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as other:
         other.writestr("readme.txt", "no product")
     assert refusal(lambda: open_source(str(tmp_path / "other.zip"))).code == ErrorCode.SOURCE_NOT_RASTER
