@@ -21,7 +21,7 @@ from .class_map import MapSummary, write_map
 from .classifier import METHODS, Classifier
 from .classifier_file import load_classifier, save_classifier
 from .classifier_fit import HeldOut, fit, hold_out
-from .error_matrix import agreement
+from .error_matrix import Agreement, agreement
 from .feature_basis import FeatureBasis
 from .feature_file import FeatureFile, FeatureFileError
 from .features import Context, features_of, input_files, open_input
@@ -243,6 +243,9 @@ def _figures(samples: SampleSet, held_out: HeldOut) -> AccuracyFigures | None:
     counts = held_out.counts
     there = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
     counts = counts[np.ix_(there, there)]
+    found = agreement(counts)
+    judged = counts.sum(axis=0) > 0  # of a class without held-out samples nothing is known, not even that it is never right
+    users, producers, f1 = (np.where(judged, values, np.nan) for values in (found.users, found.producers, found.f1))
     return AccuracyFigures(
         codes=tuple(samples.classes[place].code for place in there.tolist()),
         names=tuple(samples.classes[place].name for place in there.tolist()),
@@ -250,7 +253,7 @@ def _figures(samples: SampleSet, held_out: HeldOut) -> AccuracyFigures | None:
         design="none",
         counts=counts,
         mapped_ha=np.full(len(there), np.nan),
-        agreement=agreement(counts),
+        agreement=Agreement(found.overall, users, producers, f1),
         estimates=None,
         left_out={},
     )
@@ -304,7 +307,7 @@ def _result(
         details["held_out"] = figures.as_data()
         details["importance"] = held_out.importance
         numbers["overall_accuracy"] = figures.agreement.overall
-        numbers["macro_f1"] = float(np.mean(figures.agreement.f1[figures.counts.sum(axis=0) > 0]))
+        numbers["macro_f1"] = float(np.nanmean(figures.agreement.f1))
         lines += [f"By {held_out.folds}-fold cross-validation that holds out whole samples:", *as_lines(figures)]
         lines += confused_lines(figures)
         ranked = sorted(held_out.importance.items(), key=lambda item: -item[1])

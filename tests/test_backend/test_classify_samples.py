@@ -296,6 +296,10 @@ def test_a_class_with_one_polygon_should_be_mapped_and_said_not_to_be_judged(fol
     judged = np.array(details["held_out"]["matrix"]).sum(axis=0)
     names = [item["name"] for item in details["held_out"]["classes"]]
     assert {name: count for name, count in zip(names, judged, strict=True) if count} == {"field": 192, "water": 192}
+    assert [value for name, value in zip(names, details["held_out"]["agreement"]["f1"], strict=True) if name == "town"] in (
+        [],
+        [None],
+    )
     with rasterio.open(tmp_path / "c.tif") as file:
         assert 2 in file.read(1)[:, 80:]
 
