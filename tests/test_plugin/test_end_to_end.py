@@ -277,6 +277,32 @@ def test_qgis_process_should_run_a_batch(profile, backend_python, scene, model, 
     assert read_raster(tmp_path / "maps" / "s1 münchen_attention.tif").shape == (3, 8, 9)
 
 
+def test_qgis_process_should_map_from_samples(profile, backend_python, scene, model, tmp_path) -> None:
+    features = []
+    for name, column in (("water", 2), ("land", 40)):
+        for row in (8, 28, 48):
+            x, y = 500_000 + 10 * column, 5_400_000 - 10 * row
+            ring = [[x, y], [x + 120, y], [x + 120, y - 120], [x, y - 120], [x, y]]
+            shape = {"type": "Polygon", "coordinates": [ring]}
+            features.append({"type": "Feature", "properties": {"what": name}, "geometry": shape})
+    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32633"}}
+    samples = tmp_path / "samples.geojson"
+    samples.write_text(json.dumps({"type": "FeatureCollection", "crs": crs, "features": features}))
+    classes = tmp_path / "classes.tif"
+    arguments = [f"INPUT={scene}", f"MODEL={model}", "UNITS=db", f"SAMPLES={samples}", "FIELD=what", f"CLASSES={classes}"]
+    done = run_qgis_process(profile, backend_python, "--json", "run", "sardine:classify_samples", "--", *arguments)
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)["results"]
+    assert results["OVERALL_ACCURACY"] > 0.9
+    judge = [f"INPUT={classes}", f"REFERENCE={samples}", "FIELD=what"]
+    raster = gdal.Open(str(classes))  # held: a band does not keep its raster
+    names = raster.GetRasterBand(1).GetMetadata()
+    assert {names["CLASS_1"], names["CLASS_2"]} == {"water", "land"}
+    done = run_qgis_process(profile, backend_python, "--json", "run", "sardine:accuracy", "--", *judge)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["results"]["OVERALL_ACCURACY"] > 0.9
+
+
 def test_qgis_process_should_fail_with_the_reason(profile, backend_python, parameters, tmp_path) -> None:
     arguments = [f"{name}={value}" for name, value in {**parameters, "BANDS": "VV=INPUT:2;VH=INPUT:1"}.items()]
     done = run_qgis_process(profile, backend_python, "run", "sardine:landcover", "--", *arguments)
