@@ -8,6 +8,7 @@ never taken for the old one. A file that was cut short is noticed by its length,
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -84,21 +85,33 @@ class FeatureCache:
             found = FeatureFile(path, key)
         except (OSError, ValueError, FeatureFileError) as error:
             self.problem = str(error)
-            self._remove(path)
+            with contextlib.suppress(OSError):  # what cannot be removed will be replaced, or refused with its own reason
+                self._remove(path)
             return None
-        os.utime(path)  # used now
+        with contextlib.suppress(OSError):  # a cache that may be read alone serves as well
+            os.utime(path)  # used now
         return found
 
     def add(self, key: str) -> None:
         """Takes up the file that was just written to `path(key)`, and makes room for it."""
         path = self.path(key)
         self._length_file(path).write_text(str(path.stat().st_size), encoding="ascii")
-        others = sorted((p for p in self.folder.glob("*.tif") if p != path), key=lambda p: p.stat().st_mtime, reverse=True)
         total = path.stat().st_size
-        for other in others:
-            total += other.stat().st_size
+        for _, size, other in sorted(self._others(path), reverse=True):
+            total += size
             if total > self._limit_bytes:
-                self._remove(other)
+                with contextlib.suppress(OSError):  # another run reads it (Windows keeps it then), or has removed it
+                    self._remove(other)
+
+    def _others(self, path: Path) -> list[tuple[float, int, Path]]:
+        """When it was last used, its size, and itself, of each entry but `path`."""
+        found: list[tuple[float, int, Path]] = []
+        for other in self.folder.glob("*.tif"):
+            with contextlib.suppress(OSError):  # another run may have removed it
+                status = other.stat()
+                if other != path:
+                    found.append((status.st_mtime, status.st_size, other))
+        return found
 
     def _remove(self, path: Path) -> None:
         remove_with_sidecars(path)
