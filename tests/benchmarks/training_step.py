@@ -103,15 +103,30 @@ def _timed(case: Case, step: Step, feed: Feed, device: torch.device) -> dict[str
             peak_mb = torch.cuda.max_memory_allocated(device) / 2**20
         with FlopCounterMode(display=False) as counter:
             step(take())
+    fed_s = _feed_alone(case, feed, device)
     flops = counter.get_total_flops() * case.steps / elapsed_s
     return {
         "images_per_s": case.steps * case.batch_size / elapsed_s,
         "waited": waited_s / elapsed_s,
+        "fed_per_s": case.batch_size / fed_s,
         "tera_flops": flops / 1e12,
         "of_matmul": flops / _matmul_flops(device),
         "of_peak": flops / _named_peak(device) if _named_peak(device) else 0.0,
         "peak_mb": peak_mb,
     }
+
+
+def _feed_alone(case: Case, feed: Feed, device: torch.device) -> float:
+    """Seconds a batch takes to be made where nothing is trained: how much faster a device could become before it had to wait."""
+    with feed(case.steps + WARM_UP_STEPS) as take:
+        for _ in range(WARM_UP_STEPS):
+            take()
+        _synchronise(device)
+        started_s = time.perf_counter()
+        for _ in range(case.steps):
+            take()
+        _synchronise(device)
+    return (time.perf_counter() - started_s) / case.steps
 
 
 def _synchronise(device: torch.device) -> None:
