@@ -98,16 +98,16 @@ def main() -> None:
         for device in devices:
             what = torch.cuda.get_device_name() if device == "cuda" else f"CPU, {os.cpu_count()} cores"
             print(f"\n{what}; torch {torch.__version__}, bf16")
-            print(
-                f"{'':34}{'images/s':>10}{'waiting':>9}{'feed alone':>12}{'TFLOP/s':>9}{'of matmul':>11}{'of peak':>9}{'memory':>10}"
-            )
+            heads = f"{'images/s':>10}{'waiting':>9}{'feed alone':>12}{'TFLOP/s':>9}{'of matmul':>11}{'of peak':>9}{'memory':>10}"
+            print(f"{'':34}{heads}")
             large = device == "cuda" or chosen.large
             for case in cases(device, large, chosen.steps or (30 if device == "cuda" else 6)):
                 found = run(stores[FLOAT16], case)
                 sides = f"{case.global_px}+{case.local_px}" if case.local_px else str(case.global_px)
                 peak = f"{found['of_peak']:.1%}" if found["of_peak"] else "-"
                 print(
-                    f"{case.command:9}{case.network:9}{sides:>7}  {case.feed:7}{found['images_per_s']:10.1f}{found['waited']:9.1%}{found['fed_per_s']:12.1f}"
+                    f"{case.command:9}{case.network:9}{sides:>7}  {case.feed:7}{found['images_per_s']:10.1f}"
+                    f"{found['waited']:9.1%}{found['fed_per_s']:12.1f}"
                     f"{found['tera_flops']:9.3f}{found['of_matmul']:11.1%}{peak:>9}{found['peak_mb']:7.0f} MB",
                     flush=True,
                 )

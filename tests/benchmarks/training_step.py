@@ -44,6 +44,8 @@ from training.start_weights import Start
 
 WIDTHS = {"ViT-Ti": (192, 3), "ViT-S": (384, 6)}
 WARM_UP_STEPS = 2
+FED_BATCHES = 40
+"""Many more than are made ahead."""
 BF16_PEAK = {"H100": 989e12, "H200": 989e12, "A100": 312e12}
 """Dense bf16 operations a second that the makers name (NVIDIA's data sheets)."""
 
@@ -118,15 +120,15 @@ def _timed(case: Case, step: Step, feed: Feed, device: torch.device) -> dict[str
 
 def _feed_alone(case: Case, feed: Feed, device: torch.device) -> float:
     """Seconds a batch takes to be made where nothing is trained: how much faster a device could become before it had to wait."""
-    with feed(case.steps + WARM_UP_STEPS) as take:
+    with feed(FED_BATCHES + WARM_UP_STEPS) as take:
         for _ in range(WARM_UP_STEPS):
             take()
         _synchronise(device)
         started_s = time.perf_counter()
-        for _ in range(case.steps):
+        for _ in range(FED_BATCHES):
             take()
         _synchronise(device)
-    return (time.perf_counter() - started_s) / case.steps
+    return (time.perf_counter() - started_s) / FED_BATCHES
 
 
 def _synchronise(device: torch.device) -> None:
