@@ -190,6 +190,9 @@ def test_cross_validation_should_measure_each_scene_once_and_go_on_where_it_was(
     assert iou["x"].value == pytest.approx(0.5)
     assert iou["Otsu on VH"].value > 0.95
     assert len(iou["forest, real"].each) == 2
+    less = next(one for one in document["differences"]["water"]["x"] if "pooled, labels as given" in one["name"])
+    best = max(item.value for name, item in iou.items() if name != "x")
+    assert less["value"] == pytest.approx(0.5 - best, abs=1e-9)
     entries = json.loads((out / "x_figures.json").read_text())
     assert "none seen" in entries[0]["measured_on"]
     assert "cross-validated by place" in json.loads((out / "forest_real_figures.json").read_text())[0]["measured_on"]

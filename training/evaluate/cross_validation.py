@@ -102,19 +102,22 @@ MAIN = ("water IoU, mean over chips", "water IoU, pooled", "overall accuracy", "
 
 
 def differences_of(scores: Scores, config: EvaluateConfig) -> dict[str, dict[str, list[Figure]]]:
-    """Paired differences of each method to the best of the others, by legend; which is best is told by the first main figure."""
+    """Paired differences of each method to the best of the others, by legend; each figure has a best of its own."""
     found: dict[str, dict[str, list[Figure]]] = {}
     for legend, by_method in by_legend(scores).items():
         if len(by_method) < 2:
             continue
-        main = [
-            one for one in definitions_of(next(iter(by_method.values()))[0]) if one.name.startswith(MAIN) and "sure" not in one.name
-        ]
+        definitions = definitions_of(next(iter(by_method.values()))[0])
         for name, runs in by_method.items():
-            rival = best_of({other: theirs for other, theirs in by_method.items() if other != name}, main[0])
-            found.setdefault(legend, {})[f"{name} - {rival}"] = [
-                difference(one, runs, by_method[rival], config.bootstrap_draws, config.seed) for one in main
-            ]
+            others = {other: theirs for other, theirs in by_method.items() if other != name}
+            for one in definitions:
+                if not one.name.startswith(MAIN) or "sure" in one.name:
+                    continue
+                rival = best_of(others, one)
+                less = difference(one, runs, others[rival], config.bootstrap_draws, config.seed)
+                found.setdefault(legend, {}).setdefault(name, []).append(
+                    dataclasses.replace(less, name=f"{one.name}, less that of {rival}")
+                )
     return found
 
 

@@ -39,7 +39,7 @@ def write_fold_report(
         parts.append(f"<h2>{escape(legend)}</h2>")
         parts.append(methods_html(by_method))
         if legend in differences:
-            parts.append("<h3>Paired differences to the best of the others</h3>" + methods_html(differences[legend]))
+            parts.append("<h3>Paired differences to the best of the others</h3>" + differences_html(differences[legend]))
         runs = {
             name: [score for score in next(iter(by_seed.values())) if score.legend == legend and labelled_px(score)]
             for name, by_seed in scores.items()
@@ -74,6 +74,11 @@ def methods_html(by_method: dict[str, list[Figure]]) -> str:
         cells = [_cell(found[name]) for name in names]
         rows.append((figure_name, f"{some.scenes} of {some.places}", *cells))
     return table_html(("figure", "scenes of places", *names), rows)
+
+
+def differences_html(by_method: dict[str, list[Figure]]) -> str:
+    rows = [(name, item.name, _cell(item)) for name, items in by_method.items() for item in items]
+    return table_html(("method", "figure", "difference"), rows)
 
 
 def _cell(item: Figure | None) -> str:
