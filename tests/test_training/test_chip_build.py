@@ -61,7 +61,7 @@ def test_refusals_should_be_listed_by_file_and_not_stop_the_rest(tmp_path: Path,
     for file, reason in (
         ("broken.tif", "cannot be"),
         ("text.tif", "not a raster"),
-        ("hh_hv.tif", "No band names a role"),
+        ("hh_hv.tif", "The scene is HH and HV"),
         ("nowhere.tif", "no coordinate reference system"),
         ("empty.tif", "no pixel with a radar value"),
         ("coarse.tif", "50.0 x 50.0 m"),
