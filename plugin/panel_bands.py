@@ -139,7 +139,7 @@ class BandTable(QWidget):
         bands.setObjectName(f"band_{role}")
         bands.setShowNotSetOption(True, tr("choose"))
         bands.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        bands.setMinimumContentsLength(7)
+        bands.setMinimumContentsLength(11)  # “Band 1: VV …”
         layers.layerChanged.connect(bands.setLayer)
         layers.layerChanged.connect(self.changed)
         bands.bandChanged.connect(self.changed)

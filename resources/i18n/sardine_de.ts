@@ -2111,311 +2111,311 @@ Rechnet auf: {devices}</translation>
     </message>
     <message>
         <source>Your classes</source>
-        <translation type="unfinished"></translation>
+        <translation>Eigene Klassen</translation>
     </message>
     <message>
         <source>Class codes; 0 is no data.</source>
-        <translation type="unfinished"></translation>
+        <translation>Klassencodes; 0 heißt keine Daten.</translation>
     </message>
     <message>
         <source>Confidence of your classes</source>
-        <translation type="unfinished"></translation>
+        <translation>Konfidenz der eigenen Klassen</translation>
     </message>
     <message>
         <source>Probability of the class in percent. Where it is low, the next sample helps most.</source>
-        <translation type="unfinished"></translation>
+        <translation>Wahrscheinlichkeit der Klasse in Prozent. Wo sie niedrig ist, hilft das nächste Trainingsgebiet am meisten.</translation>
     </message>
     <message>
         <source>Map from your samples</source>
-        <translation type="unfinished"></translation>
+        <translation>Karte aus eigenen Trainingsgebieten</translation>
     </message>
     <message>
         <source>Maps a Sentinel-1 scene in classes of your own from polygons or points, and says how accurate the map is.</source>
-        <translation type="unfinished"></translation>
+        <translation>Kartiert eine Sentinel-1-Szene in eigenen Klassen aus Polygonen oder Punkten und sagt, wie genau die Karte ist.</translation>
     </message>
     <message>
         <source>supervised classification</source>
-        <translation type="unfinished"></translation>
+        <translation>überwachte klassifikation</translation>
     </message>
     <message>
         <source>random forest</source>
-        <translation type="unfinished"></translation>
+        <translation>random forest</translation>
     </message>
     <message>
         <source>samples</source>
-        <translation type="unfinished"></translation>
+        <translation>trainingsdaten</translation>
     </message>
     <message>
         <source>training polygons</source>
-        <translation type="unfinished"></translation>
+        <translation>trainingsgebiete</translation>
     </message>
     <message>
         <source>custom classes</source>
-        <translation type="unfinished"></translation>
+        <translation>eigene klassen</translation>
     </message>
     <message>
         <source>Accuracy is told by holding out whole polygons, never pixels of a polygon trained on. Draw five or more of each class, spread over the scene. Colours come from the layer, if it is shown by categories of that field.</source>
-        <translation type="unfinished"></translation>
+        <translation>Die Genauigkeit wird bestimmt, indem ganze Polygone zurückgehalten werden, nie einzelne Pixel eines Trainingspolygons. Je Klasse fünf oder mehr zeichnen, über die Szene verteilt. Die Farben kommen vom Layer, wenn er nach Kategorien dieses Feldes dargestellt ist.</translation>
     </message>
     <message>
         <source>Classifier</source>
-        <translation type="unfinished"></translation>
+        <translation>Klassifikator</translation>
     </message>
     <message>
         <source>Classifiers (*.safetensors)</source>
-        <translation type="unfinished"></translation>
+        <translation>Klassifikatoren (*.safetensors)</translation>
     </message>
     <message>
         <source>For other scenes with the same model.</source>
-        <translation type="unfinished"></translation>
+        <translation>Für andere Szenen mit demselben Modell.</translation>
     </message>
     <message>
         <source>Accuracy report</source>
-        <translation type="unfinished"></translation>
+        <translation>Genauigkeitsbericht</translation>
     </message>
     <message>
         <source>Confusion matrix and figures of each class, by held-out samples.</source>
-        <translation type="unfinished"></translation>
+        <translation>Konfusionsmatrix und Kennzahlen jeder Klasse, nach zurückgehaltenen Trainingsgebieten.</translation>
     </message>
     <message>
         <source>Accuracy table</source>
-        <translation type="unfinished"></translation>
+        <translation>Genauigkeitstabelle</translation>
     </message>
     <message>
         <source>The same for a spreadsheet.</source>
-        <translation type="unfinished"></translation>
+        <translation>Dasselbe für eine Tabellenkalkulation.</translation>
     </message>
     <message>
         <source>Overall accuracy by held-out samples (0 to 1)</source>
-        <translation type="unfinished"></translation>
+        <translation>Gesamtgenauigkeit nach zurückgehaltenen Gebieten (0 bis 1)</translation>
     </message>
     <message>
         <source>Mean F1 by held-out samples (0 to 1)</source>
-        <translation type="unfinished"></translation>
+        <translation>Mittleres F1 nach zurückgehaltenen Gebieten (0 bis 1)</translation>
     </message>
     <message>
         <source>Samples</source>
-        <translation type="unfinished"></translation>
+        <translation>Trainingsgebiete</translation>
     </message>
     <message>
         <source>Polygons or points of each class, in any coordinate system.</source>
-        <translation type="unfinished"></translation>
+        <translation>Polygone oder Punkte jeder Klasse, in beliebigem Koordinatensystem.</translation>
     </message>
     <message>
         <source>Holds the class of each sample: a name, or a code from 1 to 254.</source>
-        <translation type="unfinished"></translation>
+        <translation>Enthält die Klasse jedes Gebiets: einen Namen oder einen Code von 1 bis 254.</translation>
     </message>
     <message>
         <source>Method</source>
-        <translation type="unfinished"></translation>
+        <translation>Verfahren</translation>
     </message>
     <message>
         <source>forest: random forest. boosting: gradient boosting. logistic: logistic regression, by far the fastest.</source>
-        <translation type="unfinished"></translation>
+        <translation>forest: Random Forest. boosting: Gradient Boosting. logistic: logistische Regression, mit Abstand am schnellsten.</translation>
     </message>
     <message>
         <source>What it sees</source>
-        <translation type="unfinished"></translation>
+        <translation>Was es sieht</translation>
     </message>
     <message>
         <source>Judge by held-out samples</source>
-        <translation type="unfinished"></translation>
+        <translation>Mit zurückgehaltenen Gebieten prüfen</translation>
     </message>
     <message>
         <source>Trains some more times, each without some of the samples. Leave it out for a quick look.</source>
-        <translation type="unfinished"></translation>
+        <translation>Trainiert einige Male mehr, jedes Mal ohne einen Teil der Gebiete. Für einen schnellen Blick weglassen.</translation>
     </message>
     <message>
         <source>The same seed gives the same map.</source>
-        <translation type="unfinished"></translation>
+        <translation>Derselbe Startwert ergibt dieselbe Karte.</translation>
     </message>
     <message>
         <source>Map with a saved classifier</source>
-        <translation type="unfinished"></translation>
+        <translation>Karte mit gespeichertem Klassifikator</translation>
     </message>
     <message>
         <source>Maps a Sentinel-1 scene with a classifier that was made from samples on another one.</source>
-        <translation type="unfinished"></translation>
+        <translation>Kartiert eine Sentinel-1-Szene mit einem Klassifikator, der aus Gebieten auf einer anderen entstand.</translation>
     </message>
     <message>
         <source>classifier</source>
-        <translation type="unfinished"></translation>
+        <translation>klassifikator</translation>
     </message>
     <message>
         <source>Uses a classifier that &lt;i&gt;Map from your samples&lt;/i&gt; has saved on another scene, with the same model.</source>
-        <translation type="unfinished"></translation>
+        <translation>Verwendet einen Klassifikator, den &lt;i&gt;Karte aus eigenen Trainingsgebieten&lt;/i&gt; auf einer anderen Szene mit demselben Modell gespeichert hat.</translation>
     </message>
     <message>
         <source>Season, incidence angle and weather change what radar sees: expect less than on its own scene, and judge the map with &lt;i&gt;Accuracy of a class map&lt;/i&gt;.</source>
-        <translation type="unfinished"></translation>
+        <translation>Jahreszeit, Einfallswinkel und Wetter ändern, was Radar sieht: weniger erwarten als auf der eigenen Szene und die Karte mit &lt;i&gt;Genauigkeit einer Klassenkarte&lt;/i&gt; prüfen.</translation>
     </message>
     <message>
         <source>What “Map from your samples” has saved.</source>
-        <translation type="unfinished"></translation>
+        <translation>Was „Karte aus eigenen Trainingsgebieten“ gespeichert hat.</translation>
     </message>
     <message>
         <source>Folder for features</source>
-        <translation type="unfinished"></translation>
+        <translation>Ordner für Merkmale</translation>
     </message>
     <message>
         <source>Features that were computed once are kept there for the next run. Left empty: your own cache folder.</source>
-        <translation type="unfinished"></translation>
+        <translation>Einmal berechnete Merkmale bleiben dort für den nächsten Lauf. Leer: der eigene Cache-Ordner.</translation>
     </message>
     <message>
         <source>Features from Sentinel-1</source>
-        <translation type="unfinished"></translation>
+        <translation>Merkmale aus Sentinel-1</translation>
     </message>
     <message>
         <source>Gives attention and embeddings of a Vision Transformer as bands of a raster.</source>
-        <translation type="unfinished"></translation>
+        <translation>Gibt Aufmerksamkeit und Einbettungen eines Vision Transformers als Bänder eines Rasters.</translation>
     </message>
     <message>
         <source>features</source>
-        <translation type="unfinished"></translation>
+        <translation>merkmale</translation>
     </message>
     <message>
         <source>embeddings</source>
-        <translation type="unfinished"></translation>
+        <translation>einbettungen</translation>
     </message>
     <message>
         <source>principal components</source>
-        <translation type="unfinished"></translation>
+        <translation>hauptkomponenten</translation>
     </message>
     <message>
         <source>Runs a model over a Sentinel-1 scene and writes what it makes of each patch (80 or 160 m): components of the patch&apos;s embedding, and the attention of each head as its binary logarithm.</source>
-        <translation type="unfinished"></translation>
+        <translation>Führt ein Modell über eine Sentinel-1-Szene und schreibt, was es aus jedem Patch (80 oder 160 m) macht: Komponenten der Einbettung des Patches und die Aufmerksamkeit jedes Kopfes als Zweierlogarithmus.</translation>
     </message>
     <message>
         <source>The bands serve other algorithms: clustering, regression, change. The first three components make a picture.</source>
-        <translation type="unfinished"></translation>
+        <translation>Die Bänder dienen anderen Algorithmen: Clusterung, Regression, Veränderung. Die ersten drei Komponenten ergeben ein Bild.</translation>
     </message>
     <message>
         <source>What was computed once is kept for &lt;i&gt;Map from your samples&lt;/i&gt; and &lt;i&gt;Similar places&lt;/i&gt; on the same scene.</source>
-        <translation type="unfinished"></translation>
+        <translation>Einmal Berechnetes bleibt für &lt;i&gt;Karte aus eigenen Trainingsgebieten&lt;/i&gt; und &lt;i&gt;Ähnliche Orte&lt;/i&gt; auf derselben Szene.</translation>
     </message>
     <message>
         <source>Components</source>
-        <translation type="unfinished"></translation>
+        <translation>Komponenten</translation>
     </message>
     <message>
         <source>Principal components that the embeddings are reduced to.</source>
-        <translation type="unfinished"></translation>
+        <translation>Hauptkomponenten, auf die die Einbettungen verkleinert werden.</translation>
     </message>
     <message>
         <source>Features</source>
-        <translation type="unfinished"></translation>
+        <translation>Merkmale</translation>
     </message>
     <message>
         <source>Components first, then the heads. One pixel a patch.</source>
-        <translation type="unfinished"></translation>
+        <translation>Zuerst die Komponenten, dann die Köpfe. Ein Pixel je Patch.</translation>
     </message>
     <message>
         <source>Share of the variance that the components hold</source>
-        <translation type="unfinished"></translation>
+        <translation>Anteil der Varianz, den die Komponenten enthalten</translation>
     </message>
     <message>
         <source>Reading the samples</source>
-        <translation type="unfinished"></translation>
+        <translation>Trainingsgebiete werden gelesen</translation>
     </message>
     <message>
         <source>Judging by held-out samples</source>
-        <translation type="unfinished"></translation>
+        <translation>Prüfung mit zurückgehaltenen Gebieten</translation>
     </message>
     <message>
         <source>Training the classifier</source>
-        <translation type="unfinished"></translation>
+        <translation>Klassifikator wird trainiert</translation>
     </message>
     <message>
         <source>Classifying</source>
-        <translation type="unfinished"></translation>
+        <translation>Klassifikation</translation>
     </message>
     <message>
         <source>Comparing places</source>
-        <translation type="unfinished"></translation>
+        <translation>Orte werden verglichen</translation>
     </message>
     <message>
         <source>Writing the files</source>
-        <translation type="unfinished"></translation>
+        <translation>Dateien werden geschrieben</translation>
     </message>
     <message>
         <source>Similar places</source>
-        <translation type="unfinished"></translation>
+        <translation>Ähnliche Orte</translation>
     </message>
     <message>
         <source>Shows where a Sentinel-1 scene is like the places that you point at.</source>
-        <translation type="unfinished"></translation>
+        <translation>Zeigt, wo eine Sentinel-1-Szene den Orten gleicht, auf die gezeigt wird.</translation>
     </message>
     <message>
         <source>similarity</source>
-        <translation type="unfinished"></translation>
+        <translation>ähnlichkeit</translation>
     </message>
     <message>
         <source>search</source>
-        <translation type="unfinished"></translation>
+        <translation>suche</translation>
     </message>
     <message>
         <source>cosine</source>
-        <translation type="unfinished"></translation>
+        <translation>kosinus</translation>
     </message>
     <message>
         <source>Point at one or several places, by points or polygons: each patch of the scene (80 or 160 m) is compared with them by the cosine of the model&apos;s embeddings. 1 is the same, 0 as unlike as two patches at random.</source>
-        <translation type="unfinished"></translation>
+        <translation>Auf einen oder mehrere Orte zeigen, mit Punkten oder Polygonen: jeder Patch der Szene (80 oder 160 m) wird mit ihnen durch den Kosinus der Einbettungen des Modells verglichen. 1 heißt gleich, 0 so verschieden wie zwei zufällige Patches.</translation>
     </message>
     <message>
         <source>The places may lie on another scene: name it, and the two are compared with the same model.</source>
-        <translation type="unfinished"></translation>
+        <translation>Die Orte dürfen auf einer anderen Szene liegen: sie nennen, und beide werden mit demselben Modell verglichen.</translation>
     </message>
     <message>
         <source>Places</source>
-        <translation type="unfinished"></translation>
+        <translation>Orte</translation>
     </message>
     <message>
         <source>Points or polygons; all together make one example.</source>
-        <translation type="unfinished"></translation>
+        <translation>Punkte oder Polygone; alle zusammen sind ein Beispiel.</translation>
     </message>
     <message>
         <source>Scene of the places</source>
-        <translation type="unfinished"></translation>
+        <translation>Szene der Orte</translation>
     </message>
     <message>
         <source>Where they lie on another scene than the one to be searched. Its bands are found by their names.</source>
-        <translation type="unfinished"></translation>
+        <translation>Wo sie auf einer anderen Szene liegen als der zu durchsuchenden. Deren Bänder werden an ihren Namen erkannt.</translation>
     </message>
     <message>
         <source>Least similarity of the polygons</source>
-        <translation type="unfinished"></translation>
+        <translation>Mindestähnlichkeit der Polygone</translation>
     </message>
     <message>
         <source>From -1 to 1. For the polygons alone.</source>
-        <translation type="unfinished"></translation>
+        <translation>Von -1 bis 1. Nur für die Polygone.</translation>
     </message>
     <message>
         <source>Similarity</source>
-        <translation type="unfinished"></translation>
+        <translation>Ähnlichkeit</translation>
     </message>
     <message>
         <source>One pixel a patch, from -1 to 1.</source>
-        <translation type="unfinished"></translation>
+        <translation>Ein Pixel je Patch, von -1 bis 1.</translation>
     </message>
     <message>
         <source>Around what is at least so much alike: fields id, mean, patches.</source>
-        <translation type="unfinished"></translation>
+        <translation>Um das, was mindestens so ähnlich ist: Felder id, mean, patches.</translation>
     </message>
     <message>
         <source>Area that is at least so much alike (ha)</source>
-        <translation type="unfinished"></translation>
+        <translation>Fläche, die mindestens so ähnlich ist (ha)</translation>
     </message>
     <message>
         <source>Draw some polygons (or points) of each class on the scene, in any vector layer with a class field of names or codes, and run this. No network is trained: a classifier learns from your samples what the backscatter around each pixel, and if you like the model&apos;s attention and embeddings, look like in each class.</source>
-        <translation type="unfinished"></translation>
+        <translation>Auf der Szene einige Polygone (oder Punkte) jeder Klasse zeichnen, in einem beliebigen Vektorlayer mit einem Klassenfeld aus Namen oder Codes, und dies ausführen. Kein Netz wird trainiert: ein Klassifikator lernt aus den Gebieten, wie die Rückstreuung um jedes Pixel, und auf Wunsch Aufmerksamkeit und Einbettungen des Modells, in jeder Klasse aussehen.</translation>
     </message>
     <message>
         <source>Attention and embeddings of a scene are computed once and kept for the next run. The classifier can be saved and used on other scenes with &lt;i&gt;Map with a saved classifier&lt;/i&gt;.</source>
-        <translation type="unfinished"></translation>
+        <translation>Aufmerksamkeit und Einbettungen einer Szene werden einmal berechnet und für den nächsten Lauf behalten. Der Klassifikator kann gespeichert und mit &lt;i&gt;Karte mit gespeichertem Klassifikator&lt;/i&gt; auf andere Szenen angewandt werden.</translation>
     </message>
     <message>
         <source>db: means and deviations of the backscatter; takes no run of the network. attention of each head and tokens (components of the embeddings) are worth a try with a model pre-trained on real scenes; with the bundled one they brought nothing sure.</source>
-        <translation type="unfinished"></translation>
+        <translation>db: Mittel und Streuungen der Rückstreuung; braucht keinen Lauf des Netzes. attention jedes Kopfes und tokens (Komponenten der Einbettungen) sind mit einem auf echten Szenen vortrainierten Modell einen Versuch wert; mit dem mitgelieferten brachten sie nichts Sicheres.</translation>
     </message>
 </context>
 </TS>
