@@ -40,7 +40,7 @@ if os.name == "nt" and "venv" not in found["lacks"]:
         found["lacks"].append("venv")
 try:
     from importlib.metadata import version
-    for name in ("torch", "torchvision", "timm", "rasterio", "numpy", "safetensors", "tqdm"):
+    for name in sys.argv[1:]:
         try:
             found["packages"][name] = version(name)
         except Exception:
@@ -49,7 +49,7 @@ except ImportError:
     pass
 print(json.dumps(found))
 """
-"""Understood by every Python from 2.7 on, so that one that is too old is told by its version."""
+"""Understood by every Python from 2.7 on, so that one that is too old is told by its version. Arguments: names of packages."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,13 @@ class PythonFacts:
         return ".".join(map(str, self.version))
 
 
-def ask_command(python: str, environ: Mapping[str, str], qgis_folders: Iterable[str]) -> BackendCommand:
-    """Asks `python` what WHAT_PYTHON_HAS asks, apart from any variable that could lead it astray."""
+def ask_command(
+    python: str, environ: Mapping[str, str], qgis_folders: Iterable[str], packages: Iterable[str] = ()
+) -> BackendCommand:
+    """Asks `python` what it is and which of `packages` it has, apart from any variable that could lead it astray."""
     environment = child_environment(environ, Path(), qgis_folders)
     del environment["PYTHONPATH"]
-    return BackendCommand(python, ("-c", WHAT_PYTHON_HAS), environment)
+    return BackendCommand(python, ("-c", WHAT_PYTHON_HAS, *packages), environment)
 
 
 def read_facts(python: str, out: bytes) -> PythonFacts | None:

@@ -59,8 +59,12 @@ def pip_options(plan: SetupPlan) -> PipOptions:
     return PipOptions(work / "cache", plan.wheels, certificates, version >= OLDEST_RAW_PIP)
 
 
-def pip_variables(plan: SetupPlan) -> dict[str, str]:
-    """The child's environment: cleaned as the backend's is, with QGIS's proxy, and temporary files where space was checked."""
+def pip_variables(plan: SetupPlan, index: str | None = None) -> dict[str, str]:
+    """The child's environment: cleaned as the backend's is, with QGIS's proxy, and temporary files where space was checked.
+
+    Where a command names its source, an `index` or a folder of wheels, pip's configuration is not read: an `extra-index-url` or
+    `find-links` there would mix in other builds of torch.
+    """
     environment = child_environment(os.environ, Path(), qgis_folders())
     del environment["PYTHONPATH"]
     environment.update({name: os.environ[name] for name in KEPT_PIP_VARIABLES if name in os.environ})
@@ -71,8 +75,8 @@ def pip_variables(plan: SetupPlan) -> dict[str, str]:
         if proxies:
             environment = {name: value for name, value in environment.items() if name.upper() not in PROXY_VARIABLES}
             environment.update(proxies)
-    else:
-        environment["PIP_CONFIG_FILE"] = os.devnull  # its `find-links` would mix other builds among the folder's
+    if plan.wheels is not None or index is not None:
+        environment["PIP_CONFIG_FILE"] = os.devnull
     temporary = str(folders.work_folder(plan.path) / "tmp")
     return {**environment, "TMPDIR": temporary, "TEMP": temporary, "TMP": temporary}
 

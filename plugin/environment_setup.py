@@ -159,7 +159,7 @@ class EnvironmentSetup(QObject):
 
     def _get_torch(self) -> None:
         self._begin_pip(0.8 * self._plan.build.download_mb, (7, 75))
-        self._run_pip(torch_arguments(self._plan.build, pip_options(self._plan), self._plan.requirements))
+        self._run_pip(torch_arguments(self._plan.build, pip_options(self._plan), self._plan.requirements), self._plan.build.index)
 
     def _get_packages(self) -> None:
         self._begin_pip(max(150, 0.2 * self._plan.build.download_mb), (75, 94))
@@ -218,13 +218,13 @@ class EnvironmentSetup(QObject):
         self.progress.begin_pip(download_mb, percents)
         self._look.start()
 
-    def _run_pip(self, arguments: list[str]) -> None:
-        self._run(str(folders.python_in(self._plan.path)), arguments)
+    def _run_pip(self, arguments: list[str], index: str | None = None) -> None:
+        self._run(str(folders.python_in(self._plan.path)), arguments, index)
 
-    def _run(self, python: str, arguments: list[str]) -> None:
+    def _run(self, python: str, arguments: list[str], index: str | None = None) -> None:
         self._note([f"> {python} -m {' '.join(arguments)}"])
         self._step_log = Excerpt()
-        self._child.start(python, arguments, pip_variables(self._plan), self._work)
+        self._child.start(python, arguments, pip_variables(self._plan, index), self._work)
 
     def _read(self, lines: list[str]) -> None:
         for line in lines:
@@ -260,6 +260,7 @@ class EnvironmentSetup(QObject):
             self._clean_up()
             return
         self.problem = f"{why} {what_to_do}".strip()
+        self._note([tr("The whole log: {file}").format(file=self._work / "setup.log")])
         try:
             folders.bring_back_previous(self._plan.path)
         except OSError as error:

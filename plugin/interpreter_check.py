@@ -13,8 +13,9 @@ from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from ..backend.protocol import PROTOCOL_VERSION
 from .backend_environment import job_command
-from .backend_process import REQUIRED_PACKAGES
 from .base_python import PythonFacts, ask_command, read_facts, version_problem
+from .environment_builds import package_name
+from .environment_folder import read_requirements
 from .locations import PLUGIN_ROOT, qgis_folders
 from .message_stream import Excerpt
 from .pip_output import cause
@@ -54,6 +55,7 @@ class InterpreterCheck(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._python = ""
+        self._packages: list[str] = []
         self._facts: PythonFacts | None = None
         self._ask = ShortProcess(30_000, self)
         self._ask.ended.connect(self._told)
@@ -68,7 +70,8 @@ class InterpreterCheck(QObject):
         """Begins with `python`; a check that runs is ended first, without a word."""
         self.stop()
         self._python, self._facts = python, None
-        self._ask.start(ask_command(python, os.environ, qgis_folders()))
+        self._packages = [package_name(line) for line in read_requirements(PLUGIN_ROOT)]
+        self._ask.start(ask_command(python, os.environ, qgis_folders(), self._packages))
 
     def stop(self) -> None:
         """Ends a check that runs; nothing is emitted."""
@@ -81,7 +84,7 @@ class InterpreterCheck(QObject):
             self._end(tr("{python} is not a Python that runs.").format(python=self._python) + f" {problem}".rstrip(), err)
             return
         problem = version_problem(self._facts)
-        missing = [name for name in REQUIRED_PACKAGES if name not in self._facts.packages]
+        missing = [name for name in self._packages if name not in self._facts.packages]
         if not problem and missing:
             problem = tr("This Python {version} lacks {names}.").format(version=self._facts.version_text, names=", ".join(missing))
         if problem:

@@ -146,7 +146,8 @@ def _known() -> tuple[tuple[str, str], ...]:
         ),
         (
             r"NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ConnectTimeout|Read timed out"
-            r"|ReadTimeout|getaddrinfo failed|Connection refused|Network is unreachable|IncompleteRead|ConnectionResetError",
+            r"|ReadTimeout|NameResolutionError|Failed to resolve"
+            r"|getaddrinfo failed|Connection refused|Network is unreachable|IncompleteRead|ConnectionResetError",
             tr(
                 "The server could not be reached. Check the connection and press Retry, compute on another build, which may "
                 "come from another server, or use a folder of wheels."

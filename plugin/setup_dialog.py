@@ -48,8 +48,7 @@ class SetupDialog(QDialog):
         self._setup = setup
         self._check = InterpreterCheck(self)
         self._removal = EnvironmentRemoval(self)
-        self._note = ""
-        self._log = ""
+        self._note = self._refusal = self._log = ""
         self.headline = _label(self, "headline")
         font = self.headline.font()
         font.setBold(True)
@@ -176,8 +175,7 @@ class SetupDialog(QDialog):
             self.bar.setRange(0, 0)
             shown = problem if self.create.isChecked() and self.create_page.base() is not None else ""
             self._show_stage(self._note or shown)
-        self.log.setPlainText(self._setup.log.text or self._log) if self.details.isChecked() else None
-        self.details.setVisible(bool(self._setup.log.text or self._log))
+        self._show_log()
         QTimer.singleShot(0, self._fit)  # what was shown or hidden just now has its size by then
 
     def _fit(self) -> None:
@@ -219,7 +217,9 @@ class SetupDialog(QDialog):
             self._note = tr("Checking…")
             self._check.start(self.python.filePath().strip())
         else:
-            self._note = self._setup.start(self.create_page.plan(), replace=shared_environment().state is State.READY)
+            self._note = self._refusal = self._setup.start(
+                self.create_page.plan(), replace=shared_environment().state is State.READY
+            )
         self.refresh()
 
     def _cancel(self) -> None:
@@ -255,10 +255,14 @@ class SetupDialog(QDialog):
         self.bar.setValue(self._setup.progress.percent)
         self.stage.setText(self._setup.progress.text)
         self.stage.setVisible(True)
-        if self.details.isChecked():
-            self.log.setPlainText(self._setup.log.text)
+        self._show_log()
+
+    def _show_log(self) -> None:
+        text = self._setup.log.text or self._log
+        self.details.setVisible(bool(text))
+        if self.details.isChecked() and text != self.log.toPlainText():  # else a person's place in it would be lost
+            self.log.setPlainText(text)
             self.log.verticalScrollBar().setValue(self.log.verticalScrollBar().maximum())
-        self.details.setVisible(True)
 
     def _show_stage(self, text: str) -> None:
         self.stage.setText(text)
@@ -307,6 +311,8 @@ class SetupDialog(QDialog):
 
     def _look_at_others(self) -> None:
         """Another window may have begun or ended a set-up."""
+        if self._refusal and self._note == self._refusal and shared_environment().state is State.READY:
+            self._note = self._refusal = ""
         if not (self._setup.is_running or self._check.is_running or self._removal.is_running or self.create_page.search.is_running):
             self.refresh()
 

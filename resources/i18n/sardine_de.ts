@@ -2417,5 +2417,9 @@ Rechnet auf: {devices}</translation>
         <source>db: means and deviations of the backscatter; takes no run of the network. attention of each head and tokens (components of the embeddings) are worth a try with a model pre-trained on real scenes; with the bundled one they brought nothing sure.</source>
         <translation>db: Mittel und Streuungen der Rückstreuung; braucht keinen Lauf des Netzes. attention jedes Kopfes und tokens (Komponenten der Einbettungen) sind mit einem auf echten Szenen vortrainierten Modell einen Versuch wert; mit dem mitgelieferten brachten sie nichts Sicheres.</translation>
     </message>
+    <message>
+        <source>The whole log: {file}</source>
+        <translation>Das ganze Protokoll: {file}</translation>
+    </message>
 </context>
 </TS>

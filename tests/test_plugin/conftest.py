@@ -14,7 +14,7 @@ from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingFeedbac
 from qgis.gui import QgisInterface
 from sardine.plugin.base_python import PythonFacts, ask_command, read_facts
 from sardine.plugin.dock import SardineDock
-from sardine.plugin.environment_builds import build_of
+from sardine.plugin.environment_builds import build_of, package_name
 from sardine.plugin.environment_folder import environment_path, read_requirements
 from sardine.plugin.environment_plan import SetupPlan
 from sardine.plugin.main import SardinePlugin
@@ -146,7 +146,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory, backend_python: str, root:
 @pytest.fixture(scope="session")
 def base_facts(backend_python: str) -> PythonFacts:
     """The backend's own interpreter as a base of environments."""
-    command = ask_command(backend_python, os.environ, [])
+    command = ask_command(backend_python, os.environ, [], ["torch"])
     done = subprocess.run([command.program, *command.arguments], env=dict(command.environment), capture_output=True, check=True)
     found = read_facts(backend_python, done.stdout)
     assert found is not None
@@ -154,9 +154,10 @@ def base_facts(backend_python: str) -> PythonFacts:
 
 
 @pytest.fixture(scope="session")
-def backend_wheels(tmp_path_factory: pytest.TempPathFactory, backend_python: str) -> Path:
+def backend_wheels(tmp_path_factory: pytest.TempPathFactory, backend_python: str, root: Path) -> Path:
     """A folder of wheels that bring the backend's packages of this machine."""
-    return write_backend_wheels(tmp_path_factory.mktemp("Räder, links & rechts"), backend_python)
+    names = [package_name(line) for line in read_requirements(root)]
+    return write_backend_wheels(tmp_path_factory.mktemp("Räder, links & rechts"), backend_python, names)
 
 
 @pytest.fixture

@@ -144,6 +144,7 @@ def test_failure_should_tell_pips_own_reason_and_keep_the_log(setup, qtbot, plan
     assert setup.problem.startswith("No matching distribution found for torch>=2.11")
     assert "Take another Python, or add it." in setup.problem
     assert "Could not find a version that satisfies the requirement torch>=2.11" in setup.log.text
+    assert f"The whole log: {folders.work_folder(plan.path) / 'setup.log'}" in setup.log.text
     assert "--no-index" in (folders.work_folder(plan.path) / "setup.log").read_text()
     assert interpreter.shared_environment().state is State.UNFINISHED
 
@@ -171,7 +172,7 @@ def test_environment_that_cannot_run_the_backend_should_not_be_declared_whole(se
         name, version, *_ = wheel.name.split("-")
         write_wheel(hollow, name, version, {})
     assert finish(setup, qtbot, lambda: setup.start(dataclasses.replace(plan, wheels=hollow))) == "failed"
-    assert setup.problem.startswith("Its packages do not work: ModuleNotFoundError: No module named 'rasterio'")
+    assert setup.problem.startswith("Its packages do not work: ModuleNotFoundError: No module named '")
     assert folders.look(plan.path).state is State.UNFINISHED
 
 

@@ -80,7 +80,8 @@ def test_child_should_get_the_proxy_in_place_of_other_ones_and_never_as_an_argum
     arguments = pip_options(online).install(PYTORCH, ["torch"])
     assert "geheim" not in " ".join(arguments)
     assert "--trusted-host" not in arguments
-    assert pip_variables(plan)["PIP_CONFIG_FILE"] == os.devnull
+    assert pip_variables(plan)["PIP_CONFIG_FILE"] == pip_variables(online, PYTORCH)["PIP_CONFIG_FILE"] == os.devnull
+    assert "PIP_CONFIG_FILE" not in variables
     assert "HTTPS_PROXY" not in pip_variables(plan)
 
 

@@ -64,6 +64,8 @@ ERROR: No matching distribution found for torch>=2.11"""
 OFFLINE = """WARNING: Retrying after connection broken by 'NewConnectionError: Temporary failure in name resolution'
 ERROR: Could not find a version that satisfies the requirement torch>=2.11 (from versions: none)
 ERROR: No matching distribution found for torch>=2.11"""
+NO_NAME = """WARNING: Retrying after 'NameResolutionError("HTTPSConnection(host='x'): Failed to resolve 'x'")': /whl/cpu/torch/
+ERROR: No matching distribution found for torch>=2.11"""
 PROXY = "WARNING: Retrying after 'ProxyError('Cannot connect to proxy.', OSError('Tunnel connection failed: 407 Proxy Authent'))'"
 FULL = """Installing collected packages: torch
 ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device
@@ -83,6 +85,7 @@ zipfile.BadZipFile: File is not a zip file
     [
         (SSL, "No matching distribution found for torch>=2.11", "Authentication › Manage Certificates"),
         (OFFLINE, "No matching distribution found for torch>=2.11", "The server could not be reached."),
+        (NO_NAME, "No matching distribution found for torch>=2.11", "The server could not be reached."),
         (PROXY, PROXY, "Options › Network"),
         (FULL, "Could not install packages due to an OSError: [Errno 28] No space left on device", "The disk is full."),
         (

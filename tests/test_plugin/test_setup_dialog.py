@@ -210,6 +210,7 @@ def test_dialog_should_follow_another_window(dialog, qtbot, environments_home) -
         assert dialog.stage.text().startswith("Another QGIS window is setting it up")
         make(path)
         qtbot.waitUntil(lambda: dialog.headline.text() == "✓ The backend is set up", timeout=SLOW)
+        qtbot.waitUntil(lambda: not dialog.stage.isVisible(), timeout=SLOW)
         other.kill()
 
 

@@ -15,11 +15,10 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-NAMES = ("torch", "torchvision", "timm", "rasterio", "numpy", "safetensors", "tqdm")
-
 
 def write_wheel(folder: Path, name: str, version: str, files: Mapping[str, bytes], requires: Iterable[str] = ()) -> Path:
     """`<name>-<version>-py3-none-any.whl` with `files` at the root of site-packages."""
+    name = name.replace("-", "_")  # as file names have it
     info = f"{name}-{version}.dist-info"
     metadata = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}", *(f"Requires-Dist: {line}" for line in requires)]
     all_files = {
@@ -38,14 +37,14 @@ def write_wheel(folder: Path, name: str, version: str, files: Mapping[str, bytes
     return path
 
 
-def write_backend_wheels(folder: Path, python: str) -> Path:
-    """A folder with a wheel for each of the backend's packages as they are installed for `python`."""
+def write_backend_wheels(folder: Path, python: str, names: Iterable[str]) -> Path:
+    """A folder with a wheel for each of `names`, and torchvision, as they are installed for `python`."""
     folder.mkdir(parents=True, exist_ok=True)
     code = (
         "import json, os, sys; from importlib.metadata import version; import torch; "
         "print(json.dumps([os.path.dirname(os.path.dirname(torch.__file__)), {n: version(n) for n in sys.argv[1:]}]))"
     )
-    done = subprocess.run([python, "-c", code, *NAMES], check=True, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([python, "-c", code, *names, "torchvision"], check=True, capture_output=True, text=True, timeout=120)
     place, versions = json.loads(done.stdout)
     for name, version in versions.items():
         requires = {"timm": ["torch", "torchvision"], "torchvision": [f"torch=={versions['torch'].split('+')[0]}"]}.get(name, ())
