@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .row_reader import NewRows
+from .scene.row_reader import NewRows
 from .windows import WindowLayout
 
 

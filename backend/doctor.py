@@ -11,11 +11,11 @@ import rasterio
 import torch
 from rasterio.crs import CRS
 
-from .device import choose_device, choose_precision, default_batch_size, describe_devices
-from .forward import BatchRunner
-from .model import build_model
 from .model_card import BandSpec, ClassSpec, DecoderSpec, EncoderSpec, ModelCard
-from .model_file import load_model
+from .network.device import choose_device, choose_precision, default_batch_size, describe_devices
+from .network.forward import BatchRunner
+from .network.model import build_model
+from .network.model_file import load_model
 from .protocol import PROTOCOL_VERSION
 from .versions import versions
 

@@ -12,12 +12,12 @@ import numpy as np
 from rasterio.crs import CRS
 
 from .grid import Bounds, PixelWindow
-from .layers import SAMPLE_WHOLE_PX, Layer, Sample
 from .model_card import ModelCard
 from .protocol import DEFAULT_OVERLAP, BandSource
 from .radiometry import HIGHEST_DB, LOWEST_DB, standardise, to_db
-from .scene import Scene, open_bands
-from .sources import DECLARED, NOT_FINITE, SENTINEL, blank_zero_everywhere, cache_bytes
+from .scene.layers import SAMPLE_WHOLE_PX, Layer, Sample
+from .scene.open import Scene, open_bands
+from .scene.sources import DECLARED, NOT_FINITE, SENTINEL, blank_zero_everywhere, cache_bytes
 from .windows import lay_windows
 
 ASSUMED_SPACING_M = 10.0

@@ -11,20 +11,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from .device import choose_device, choose_precision, default_batch_size
-from .forward import BatchRunner
 from .grid import PixelWindow
 from .job_stream import cancelled_error
 from .model_card import ModelCard, read_header
-from .model_file import load_model
-from .output_paths import check_output_paths
+from .network.device import choose_device, choose_precision, default_batch_size
+from .network.forward import BatchRunner
+from .network.model_file import load_model
+from .output.paths import check_output_paths
+from .output.provenance import provenance_tags
+from .output.writer import OutputWriter
 from .predict import Summary, check_outputs, predict
 from .protocol import ErrorCode, FromChild, JobRequest, JobResult, JobWarning, Progress, Ready, SardineError
-from .provenance import provenance_tags
-from .scene import open_scene
-from .scene_reader import Scene
+from .scene.open import open_scene
+from .scene.reader import Scene
 from .windows import lay_windows
-from .writer import OutputWriter
 
 Report = Callable[[FromChild], None]
 Cancelled = Callable[[], bool]

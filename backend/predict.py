@@ -20,15 +20,15 @@ from torch import Tensor
 from .blend import RowBlend
 from .canvas import Canvas
 from .classify import classify
-from .forward import BatchRunner, is_out_of_memory, out_of_memory_error
 from .job_stream import cancelled_error
 from .meter import Meter
 from .model_card import ModelCard
+from .network.forward import BatchRunner, is_out_of_memory, out_of_memory_error
+from .network.scene_attention import SceneScores, sample_query
+from .output.row_spill import RowSpill
 from .protocol import ATTENTION_HEADS, ATTENTION_SCOPES, ErrorCode, JobRequest, Progress, SardineError
 from .radiometry import FloatArray
-from .row_reader import NewRows, SceneReader, read_rows
-from .row_spill import RowSpill
-from .scene_attention import SceneScores, sample_query
+from .scene.row_reader import NewRows, SceneReader, read_rows
 from .strip import CLASS_OUTPUTS, Strip, StripSink
 from .windows import WindowLayout, window_stride
 

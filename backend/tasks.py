@@ -29,27 +29,27 @@ def run_request(request: Request, report: Report, cancelled: Cancelled) -> Resul
 
         return run_job(request, report, cancelled)
     if isinstance(request, AccuracyRequest):
-        from .accuracy import run_accuracy
+        from .accuracy.assess import run_accuracy
 
         return run_accuracy(request, report, cancelled)
     if isinstance(request, StratifiedSampleRequest):
-        from .stratified_sample import run_stratified_sample
+        from .accuracy.stratified_sample import run_stratified_sample
 
         return run_stratified_sample(request, report, cancelled)
     if isinstance(request, FeaturesRequest):
-        from .features import run_features
+        from .features.extract import run_features
 
         return run_features(request, report, cancelled)
     if isinstance(request, ClassifySamplesRequest):
-        from .classify_samples import run_classify_samples
+        from .classification.classify_samples import run_classify_samples
 
         return run_classify_samples(request, report, cancelled)
     if isinstance(request, ApplyClassifierRequest):
-        from .classify_samples import run_apply_classifier
+        from .classification.classify_samples import run_apply_classifier
 
         return run_apply_classifier(request, report, cancelled)
     if isinstance(request, SimilarityRequest):
-        from .similarity import run_similarity
+        from .features.similarity import run_similarity
 
         return run_similarity(request, report, cancelled)
     raise TypeError(f"no task for {type(request).__name__}")

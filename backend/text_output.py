@@ -7,7 +7,7 @@ import errno
 import os
 from pathlib import Path
 
-from .output_paths import part_path
+from .output.paths import part_path
 from .protocol import ErrorCode, SardineError
 
 

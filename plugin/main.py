@@ -11,13 +11,13 @@ from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import QAction, QWidget
 
 from . import translation
-from .dock import SardineDock
-from .environment_setup import EnvironmentSetup
-from .guarded_process import Background
+from .child.guarded_process import Background
+from .environment.dialog import SetupDialog
+from .environment.options_page import SardineOptionsFactory
+from .environment.setup import EnvironmentSetup
 from .locations import ICONS
-from .options_page import SardineOptionsFactory
+from .panel.dock import SardineDock
 from .processing.provider import SardineProvider
-from .setup_dialog import SetupDialog
 from .translation import tr
 
 if typing.TYPE_CHECKING:

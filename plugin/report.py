@@ -11,7 +11,7 @@ from qgis.core import Qgis
 from qgis.PyQt.QtCore import QT_VERSION_STR
 
 from .locations import PLUGIN_ROOT
-from .run_queue import Run
+from .panel.run_queue import Run
 
 _PATH = re.compile(r"(?:[A-Za-z]:[\\/]|(?<![\w/.<:])/)[^\n\"'“”|<>:*?,;()\[\]{}=]+")
 """An absolute path. It may hold spaces, so it may take the words after it too: better a word lost than a name told."""

@@ -58,7 +58,7 @@ def load_plugin() -> None:
 
 load_plugin()
 from sardine.backend.model_card import ClassSpec, ModelCard, read_header  # noqa: E402
-from sardine.plugin import styling  # noqa: E402
+from sardine.plugin.layers import styling  # noqa: E402
 from sardine.plugin.locations import bundled_model  # noqa: E402
 
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from backend.model_card import BandSpec, DecoderSpec, EncoderSpec, ModelCard
 from training.classes import worldcover_classes
 from training.config import BandsConfig
-from training.finetune_config import FinetuneConfig, NetworkConfig
-from training.scene_files import SPACING_M
+from training.finetuning.config import FinetuneConfig, NetworkConfig
+from training.simulation.scene_files import SPACING_M
 
 
 def band_specs(bands: BandsConfig, channel_drop: float = 0.0) -> tuple[BandSpec, ...]:

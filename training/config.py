@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
 
-from training.simulate_layout import LANDSCAPES
-from training.simulate_radar import RadarSettings
+from training.simulation.layout import LANDSCAPES
+from training.simulation.radar import RadarSettings
 
 
 class ConfigError(ValueError):

@@ -18,7 +18,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed import DistBackendError
 
-from backend.device import choose_device
+from backend.network.device import choose_device
 
 
 @dataclass(frozen=True)

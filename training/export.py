@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from backend.model import SardineModel, build_model
 from backend.model_card import Metric, ModelCard
-from backend.model_file import DTYPES, save_model
+from backend.network.model import SardineModel, build_model
+from backend.network.model_file import DTYPES, save_model
 from training.checkpoint import Checkpoint, load_checkpoint
 from training.config import ExportConfig
 

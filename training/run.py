@@ -16,14 +16,14 @@ from backend.protocol import SardineError
 from training.chips.config import ChipsConfig
 from training.config import ConfigError, ExportConfig, InspectConfig, SimulateConfig
 from training.evaluate.config import EvaluateConfig
-from training.finetune_config import FinetuneConfig
-from training.pretrain_config import PretrainConfig
+from training.finetuning.config import FinetuneConfig
+from training.pretraining.config import PretrainConfig
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
 
 def _simulate(config: SimulateConfig) -> None:
-    from training.simulate_folder import simulate_folder
+    from training.simulation.folder import simulate_folder
 
     simulate_folder(config)
 
@@ -35,13 +35,13 @@ def _chips(config: ChipsConfig) -> None:
 
 
 def _pretrain(config: PretrainConfig) -> None:
-    from training.pretrain import pretrain
+    from training.pretraining.pretrain import pretrain
 
     pretrain(config)
 
 
 def _finetune(config: FinetuneConfig) -> None:
-    from training.finetune import finetune
+    from training.finetuning.finetune import finetune
 
     finetune(config)
 

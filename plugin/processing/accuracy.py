@@ -22,8 +22,8 @@ from qgis.core import (
 )
 
 from ...backend.protocol import SAMPLE_DESIGNS, AccuracyRequest
-from .. import layer_request
-from ..sample_layers import CLASS_FIELD
+from ..layers import request as layer_request
+from ..layers.samples import CLASS_FIELD
 from ..translation import tr
 from .backend_algorithm import BackendAlgorithm, class_names, not_prepared, paragraphs
 from .parameters import helped

@@ -19,13 +19,14 @@ from qgis.core import (
 from qgis.PyQt.QtGui import QIcon
 
 from ...backend.protocol import ErrorCode, Request, Result, SardineError, TaskResult
-from .. import sample_layers, settings
-from ..backend_environment import BackendCommand
-from ..backend_process import BackendError, BackendRun, Patience
+from .. import settings
+from ..child.backend_environment import BackendCommand
+from ..child.backend_process import BackendError, BackendRun, Patience
+from ..environment.interpreter import backend_command
 from ..error_text import describe
-from ..interpreter import backend_command
+from ..layers import samples as sample_layers
+from ..layers.results import remove_parts
 from ..locations import ICONS, help_url
-from ..results import remove_parts
 from ..translation import tr
 from .job_feedback import JobFeedback
 

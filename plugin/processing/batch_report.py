@@ -13,7 +13,7 @@ from html import escape
 
 from ...backend.model_card import ModelCard
 from ...backend.protocol import JobResult
-from ..summary_page import page, paragraphs, table
+from ..layers.summary_page import page, paragraphs, table
 from ..translation import tr
 
 DONE, SKIPPED, FAILED, CANCELLED, NOT_BEGUN = "done", "skipped", "failed", "cancelled", "not begun"

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..band_guess import split_polarisation
-from ..output_names import result_path
+from ..layers.output_names import result_path
+from ..panel.band_guess import split_polarisation
 from ..translation import tr
 from .parameters import RASTER_OUTPUTS
 

@@ -24,7 +24,7 @@ from qgis.core import (
 
 from ...backend.model_card import ClassSpec
 from ...backend.protocol import ApplyClassifierRequest, ClassifySamplesRequest, TaskResult
-from ..sample_layers import CLASS_FIELD, class_colours
+from ..layers.samples import CLASS_FIELD, class_colours
 from ..translation import tr
 from . import parameters as ours
 from .backend_algorithm import not_prepared, paragraphs

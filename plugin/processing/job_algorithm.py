@@ -10,9 +10,9 @@ from qgis.core import QgsProcessingContext, QgsProcessingException, QgsProcessin
 
 from ...backend.model_card import ModelCard, read_header
 from ...backend.protocol import JobRequest, JobResult, OutputPaths
-from .. import layer_request
+from ..layers import request as layer_request
+from ..layers.results import write_whole
 from ..locations import bundled_model
-from ..results import write_whole
 from ..translation import tr
 from .backend_algorithm import BackendAlgorithm, not_prepared
 

@@ -26,9 +26,9 @@ from qgis.core import (
 )
 
 from ...backend.protocol import BandSource, ErrorCode, JobRequest, OutputPaths, SardineError
-from .. import layer_request
-from ..backend_process import BackendError
+from ..child.backend_process import BackendError
 from ..error_text import describe
+from ..layers import request as layer_request
 from ..translation import tr
 from . import parameters as ours
 from .backend_algorithm import not_prepared, paragraphs

@@ -11,13 +11,13 @@ from qgis.core import QgsProcessingContext, QgsProcessingException, QgsProcessin
 
 from ...backend.model_card import ModelCard
 from ...backend.protocol import BandSource, JobRequest, JobResult, OutputPaths, encode
-from .. import layer_request
-from ..backend_process import BackendError
-from ..class_areas import areas_text, class_areas
+from ..child.backend_process import BackendError
 from ..error_text import describe
-from ..results import summary_lines
-from ..styling import LayerStyler
-from ..summary_page import scene_page
+from ..layers import request as layer_request
+from ..layers.class_areas import areas_text, class_areas
+from ..layers.results import summary_lines
+from ..layers.styling import LayerStyler
+from ..layers.summary_page import scene_page
 from ..translation import tr
 from .backend_algorithm import not_prepared
 from .job_algorithm import JobAlgorithm

@@ -26,8 +26,8 @@ from qgis.core import (
 )
 
 from ...backend.protocol import StratifiedSampleRequest
-from .. import layer_request
-from ..sample_layers import field_type
+from ..layers import request as layer_request
+from ..layers.samples import field_type
 from ..translation import tr
 from .backend_algorithm import BackendAlgorithm, class_names, not_prepared, paragraphs
 from .parameters import helped

@@ -8,13 +8,13 @@ import time
 
 import torch
 
-from backend.device import choose_device, choose_precision, default_batch_size
-from backend.forward import BatchRunner
 from backend.grid import PixelWindow
-from backend.model_file import load_model
+from backend.network.device import choose_device, choose_precision, default_batch_size
+from backend.network.forward import BatchRunner
+from backend.network.model_file import load_model
 from backend.protocol import BandSource
 from backend.radiometry import standardise
-from backend.scene import open_scene
+from backend.scene.open import open_scene
 
 
 def measure(scene_path: str, model_path: str, windows: int) -> None:

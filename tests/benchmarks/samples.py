@@ -24,13 +24,13 @@ import rasterio
 import torch
 from scipy import stats
 
-from backend.classifier_fit import _estimator, _fitted
-from backend.features import Context, features_of, open_input
+from backend.classification.classifier_fit import _estimator, _fitted
+from backend.features.extract import Context, features_of, open_input
+from backend.features.pixels import GROUPS, PixelFeatures
 from backend.grid import PixelWindow
-from backend.model import build_model
 from backend.model_card import read_header
-from backend.model_file import save_model
-from backend.pixel_features import GROUPS, PixelFeatures
+from backend.network.model import build_model
+from backend.network.model_file import save_model
 from backend.protocol import BandSource, SceneInput
 
 SETS = {"dB": ("db",), "dB + attention": ("attention", "db"), "dB + tokens": ("tokens", "db"), "all": GROUPS}

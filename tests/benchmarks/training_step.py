@@ -24,23 +24,23 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from backend.model import build_model
+from backend.network.model import build_model
 from backend.radiometry import standardise
 from training.card import draft_card
 from training.chips.store import ChipSplit
-from training.crops import draw_views
-from training.dino import Dino, Schedules
 from training.distributed import Team, team_device, team_for
 from training.feed import Feeder
-from training.finetune_config import FinetuneConfig, LabelledDataConfig, NetworkConfig, StoreConfig
-from training.finetune_run import FinetuneRun
-from training.labelled_data import open_labelled
-from training.pretrain import encoder_card
-from training.pretrain_config import ChipSourceConfig, CropsConfig, DinoConfig, EncoderConfig, PretrainConfig, dino_numbers
-from training.pretrain_data import open_source, steps_per_epoch
-from training.pretrain_run import PretrainRun
-from training.segmenter import Segmenter
-from training.start_weights import Start
+from training.finetuning.config import FinetuneConfig, LabelledDataConfig, NetworkConfig, StoreConfig
+from training.finetuning.labelled_data import open_labelled
+from training.finetuning.run import FinetuneRun
+from training.finetuning.segmenter import Segmenter
+from training.finetuning.start_weights import Start
+from training.pretraining.config import ChipSourceConfig, CropsConfig, DinoConfig, EncoderConfig, PretrainConfig, dino_numbers
+from training.pretraining.crops import draw_views
+from training.pretraining.data import open_source, steps_per_epoch
+from training.pretraining.dino import Dino, Schedules
+from training.pretraining.pretrain import encoder_card
+from training.pretraining.run import PretrainRun
 
 WIDTHS = {"ViT-Ti": (192, 3), "ViT-S": (384, 6)}
 WARM_UP_STEPS = 2

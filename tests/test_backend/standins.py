@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from backend.forward import BatchRunner
 from backend.grid import PixelWindow, RasterGrid
-from backend.model import Prediction
+from backend.network.forward import BatchRunner
+from backend.network.model import Prediction
+from backend.output.row_spill import RowSpill
 from backend.predict import Summary, predict
-from backend.row_spill import RowSpill
 from backend.windows import WindowLayout, lay_windows
 
 

@@ -11,8 +11,8 @@ from affine import Affine
 from rasterio.crs import CRS
 from rasterio.warp import transform as transform_points
 
-from backend.accuracy import run_accuracy
-from backend.error_matrix import agreement, area_estimates
+from backend.accuracy.assess import run_accuracy
+from backend.accuracy.error_matrix import agreement, area_estimates
 from backend.protocol import AccuracyRequest, ErrorCode, SardineError
 from tests.test_backend.rasters import write_raster
 

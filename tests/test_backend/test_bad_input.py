@@ -18,9 +18,9 @@ import torch
 from rasterio.transform import from_origin
 
 from backend.__main__ import main
-from backend.model import build_model
 from backend.model_card import CARD_FORMAT, CARD_KEY
-from backend.model_file import save_model
+from backend.network.model import build_model
+from backend.network.model_file import save_model
 from tests.test_backend.cards import VV, encoder_only_card, small_card
 
 UTM = "EPSG:32633"

@@ -7,10 +7,10 @@ import dataclasses
 
 import pytest
 
-from backend.bands import polarisation_of, resolve_bands, role_of
 from backend.model_card import BandSpec
 from backend.protocol import BandSource, ErrorCode, SardineError
-from backend.sources import RasterInfo
+from backend.scene.bands import polarisation_of, resolve_bands, role_of
+from backend.scene.sources import RasterInfo
 from tests.test_backend.cards import VH, VV
 
 

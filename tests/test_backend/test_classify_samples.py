@@ -14,14 +14,14 @@ import rasterio
 import safetensors.numpy
 import torch
 
-from backend.classifier import Classifier, Linear, Predictor
-from backend.classifier_file import load_classifier
-from backend.classify_samples import run_apply_classifier, run_classify_samples
-from backend.features import Context, features_of, open_input
+from backend.classification.classifier import Classifier, Linear, Predictor
+from backend.classification.classifier_file import load_classifier
+from backend.classification.classify_samples import run_apply_classifier, run_classify_samples
+from backend.features.extract import Context, features_of, open_input
+from backend.features.pixels import PixelFeatures
 from backend.grid import PixelWindow
-from backend.model import build_model
-from backend.model_file import save_model
-from backend.pixel_features import PixelFeatures
+from backend.network.model import build_model
+from backend.network.model_file import save_model
 from backend.protocol import ApplyClassifierRequest, BandSource, ClassifySamplesRequest, ErrorCode, SardineError, SceneInput
 from tests.test_backend.cards import small_card
 from tests.test_backend.rasters import write_raster
@@ -137,7 +137,7 @@ def test_a_map_should_follow_the_samples_with_names_and_colours(folder, tmp_path
 @pytest.mark.parametrize("method", ["logistic", "forest", "boosting"])
 @pytest.mark.parametrize("count", [2, 3])
 def test_a_saved_classifier_should_say_what_scikit_learn_says(method, count):
-    from backend.classifier_fit import _estimator, _extracted, _fitted
+    from backend.classification.classifier_fit import _estimator, _extracted, _fitted
 
     rng = np.random.default_rng(0)
     x = rng.normal(size=(400, 5)).astype(np.float32)
@@ -395,7 +395,7 @@ def apply_error(folder, tmp_path, model="m") -> SardineError:
 
 def rewrite(path, change):
     """Writes the classifier again with `change` made to its arrays and card, and a hash that fits."""
-    from backend.classifier_file import CARD_KEY, _hash
+    from backend.classification.classifier_file import CARD_KEY, _hash
 
     content = path.read_bytes()
     length = int.from_bytes(content[:8], "little")

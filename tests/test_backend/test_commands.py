@@ -12,8 +12,8 @@ import rasterio
 import torch
 
 from backend.__main__ import main
-from backend.model import build_model
-from backend.model_file import save_model
+from backend.network.model import build_model
+from backend.network.model_file import save_model
 from backend.predict import check_outputs
 from backend.protocol import PROTOCOL_VERSION, JobRequest, OutputPaths, SardineError
 from tests.test_backend.cards import encoder_only_card, small_card

@@ -12,8 +12,8 @@ import rasterio
 import torch
 
 from backend.__main__ import main
-from backend.model import build_model
-from backend.model_file import save_model
+from backend.network.model import build_model
+from backend.network.model_file import save_model
 from tests.test_backend.cards import small_card
 from tests.test_backend.test_bad_input import radar, write_tif
 

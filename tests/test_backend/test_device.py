@@ -2,8 +2,8 @@
 import pytest
 import torch
 
-from backend.device import bf16_is_fast, choose_device, choose_precision, default_batch_size, describe_devices
-from backend.forward import BatchRunner
+from backend.network.device import bf16_is_fast, choose_device, choose_precision, default_batch_size, describe_devices
+from backend.network.forward import BatchRunner
 from backend.protocol import ErrorCode, SardineError
 from tests.test_backend.cards import small_card
 from tests.test_backend.standins import ShiftEquivariant

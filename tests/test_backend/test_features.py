@@ -11,12 +11,12 @@ import pytest
 import rasterio
 import torch
 
-from backend.feature_basis import FeatureBasis, fit_basis
-from backend.feature_cache import FeatureCache
-from backend.feature_file import FeatureFile, quantise
-from backend.features import run_features
-from backend.model import build_model
-from backend.model_file import load_model, save_model
+from backend.features.basis import FeatureBasis, fit_basis
+from backend.features.cache import FeatureCache
+from backend.features.extract import run_features
+from backend.features.file import FeatureFile, quantise
+from backend.network.model import build_model
+from backend.network.model_file import load_model, save_model
 from backend.protocol import BandSource, ErrorCode, FeaturesRequest, SardineError, SceneInput
 from backend.radiometry import standardise
 from tests.test_backend.cards import small_card

@@ -13,9 +13,9 @@ from scipy.ndimage import gaussian_filter
 
 from backend.__main__ import main
 from backend.grid import PixelWindow
-from backend.model import build_model
 from backend.model_card import EncoderSpec
-from backend.model_file import save_model
+from backend.network.model import build_model
+from backend.network.model_file import save_model
 from backend.windows import lay_windows
 from tests.test_backend.cards import VH, VV, small_card
 from tests.test_backend.test_bad_input import radar, write_tif

@@ -16,8 +16,8 @@ import pytest
 import rasterio
 import torch
 
-from backend.model import build_model
-from backend.model_file import save_model
+from backend.network.model import build_model
+from backend.network.model_file import save_model
 from backend.protocol import BandSource, Cancel, JobRequest, OutputPaths, encode
 from tests.test_backend.cards import small_card
 from tests.test_backend.test_bad_input import radar, write_tif

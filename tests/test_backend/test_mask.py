@@ -15,8 +15,8 @@ from rasterio.crs import CRS
 from rasterio.warp import transform as transform_points
 
 from backend.grid import PixelWindow, RasterGrid
-from backend.mask import PolygonMask
 from backend.protocol import ErrorCode, SardineError
+from backend.scene.mask import PolygonMask
 from tests.test_backend.rasters import write_polygons_geojson
 
 UTM33 = CRS.from_epsg(32633)

@@ -4,8 +4,8 @@ import dataclasses
 import pytest
 import torch
 
-from backend.attention import class_token_attention
-from backend.model import build_model
+from backend.network.attention import class_token_attention
+from backend.network.model import build_model
 from tests.test_backend.cards import VV, encoder_only_card, small_card
 
 

@@ -5,9 +5,9 @@ import pytest
 import safetensors.torch
 import torch
 
-from backend.model import build_model
 from backend.model_card import CARD_KEY, read_header
-from backend.model_file import load_model, save_model
+from backend.network.model import build_model
+from backend.network.model_file import load_model, save_model
 from backend.protocol import ErrorCode, SardineError
 from tests.test_backend.cards import small_card
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from backend.classify import classify
-from backend.forward import BatchRunner, is_out_of_memory
+from backend.network.forward import BatchRunner, is_out_of_memory
 from backend.predict import Summary, check_outputs, predict
 from backend.protocol import BandSource, ErrorCode, JobRequest, OutputPaths, SardineError
 from tests.test_backend.cards import encoder_only_card, small_card

@@ -12,15 +12,15 @@ import rasterio
 from rasterio.windows import Window
 
 from backend.__main__ import main
-from backend.georeference import georeference_of, ground_spacing_m
 from backend.inspect import inspect
-from backend.model import build_model
-from backend.model_file import save_model
-from backend.output_paths import check_output_paths
+from backend.network.model import build_model
+from backend.network.model_file import save_model
+from backend.output.paths import check_output_paths
 from backend.protocol import BandSource, ErrorCode, SardineError
-from backend.safe_dataset import FLOOR_POWER, open_source
-from backend.scene import open_scene
-from backend.xml_tree import XmlError, parse_xml
+from backend.scene.georeference import georeference_of, ground_spacing_m
+from backend.scene.open import open_scene
+from backend.scene.safe_dataset import FLOOR_POWER, open_source
+from backend.scene.xml_tree import XmlError, parse_xml
 from tests.test_backend.cards import small_card
 from tests.test_backend.products import CALIBRATION_A, NOISE_DN2, SMALL, real_product, small_product, zipped
 

@@ -17,8 +17,8 @@ from rasterio.warp import Resampling, reproject
 
 from backend.grid import PixelWindow
 from backend.protocol import BandSource
-from backend.scene import Scene, open_scene
-from backend.sources import LEAST_CACHE_BYTES, cache_bytes
+from backend.scene.open import Scene, open_scene
+from backend.scene.sources import LEAST_CACHE_BYTES, cache_bytes
 from tests.test_backend.cards import VH, VV, small_card
 from tests.test_backend.rasters import (
     UTM33,

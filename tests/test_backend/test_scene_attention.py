@@ -5,11 +5,11 @@ import torch
 from scipy.stats import spearmanr
 
 from backend.grid import PixelWindow
-from backend.model import build_model
-from backend.model_file import load_model
+from backend.network.model import build_model
+from backend.network.model_file import load_model
+from backend.network.scene_attention import SAMPLED_WINDOWS, SceneScores, spread_order
+from backend.output.row_spill import RowSpill
 from backend.radiometry import standardise
-from backend.row_spill import RowSpill
-from backend.scene_attention import SAMPLED_WINDOWS, SceneScores, spread_order
 from backend.windows import lay_windows
 from tests.test_backend.cards import small_card
 from tests.test_backend.rasters import backscatter_db
@@ -147,7 +147,7 @@ def test_one_softmax_should_hold_scores_far_from_zero(tmp_path):
 
 
 def test_spill_should_give_its_rows_back_in_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr("backend.row_spill.BLOCK_BYTES", 4 * 3 * 10 * 4)  # four rows
+    monkeypatch.setattr("backend.output.row_spill.BLOCK_BYTES", 4 * 3 * 10 * 4)  # four rows
     values = np.random.default_rng(0).random((3, 11, 10), dtype=np.float32)
     spill = RowSpill(tmp_path / "rows", 3, 10)
     spill.append(values[:, :2])

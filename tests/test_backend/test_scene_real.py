@@ -13,9 +13,9 @@ import rasterio
 from backend.grid import PixelWindow
 from backend.inspect import as_text, inspect
 from backend.protocol import BandSource, ErrorCode, SardineError
-from backend.scene import open_scene
-from backend.units import BandSample, detect_unit
-from backend.warp import GridReader
+from backend.scene.open import open_scene
+from backend.scene.units import BandSample, detect_unit
+from backend.scene.warp import GridReader
 from tests.test_backend.cards import VH, VV, small_card
 from tests.test_backend.rasters import write_raster
 

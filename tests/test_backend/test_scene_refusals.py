@@ -11,7 +11,7 @@ from affine import Affine
 
 from backend.grid import PixelWindow
 from backend.protocol import BandSource, ErrorCode, SardineError
-from backend.scene import open_scene
+from backend.scene.open import open_scene
 from tests.test_backend.cards import VV, small_card
 from tests.test_backend.rasters import UTM33_TRANSFORM, backscatter_db, write_polygons_geojson, write_raster, write_scene
 

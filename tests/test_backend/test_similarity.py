@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import rasterio
 
+from backend.features.similarity import cosine, run_similarity
 from backend.protocol import ErrorCode, SardineError, SimilarityRequest
-from backend.similarity import cosine, run_similarity
 from tests.test_backend.test_classify_samples import box, folder, scene_input, write_samples
 
 __all__ = ["folder"]  # the fixture

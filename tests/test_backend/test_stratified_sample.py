@@ -8,8 +8,8 @@ import rasterio
 from rasterio.crs import CRS
 from rasterio.warp import transform as transform_points
 
+from backend.accuracy.stratified_sample import allocate, run_stratified_sample
 from backend.protocol import ErrorCode, SardineError, StratifiedSampleRequest
-from backend.stratified_sample import allocate, run_stratified_sample
 from tests.test_backend.rasters import UTM33, write_raster
 
 

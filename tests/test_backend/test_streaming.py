@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.grid import PixelWindow
-from backend.model import build_model
+from backend.network.model import build_model
 from backend.radiometry import standardise
 from tests.test_backend.cards import small_card
 from tests.test_backend.standins import ArrayScene, ShiftEquivariant, layout_for, run, speckled_scene

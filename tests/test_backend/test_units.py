@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from backend.protocol import ErrorCode, SardineError
-from backend.units import BandSample, UnitReport, backscatter_of, detect_unit, require_certain, unlikely
+from backend.scene.units import BandSample, UnitReport, backscatter_of, detect_unit, require_certain, unlikely
 from tests.test_backend.rasters import backscatter_db
 
 DB = backscatter_db(96, 96)

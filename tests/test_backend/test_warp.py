@@ -14,17 +14,17 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.warp import transform as transform_points
 
-from backend.georeference import (
+from backend.grid import PixelWindow, RasterGrid
+from backend.protocol import ErrorCode, SardineError
+from backend.scene.georeference import (
     LOCAL_METRES,
     Georeference,
     control_point_residual_px,
     ground_spacing_m,
     local_utm,
 )
-from backend.grid import PixelWindow, RasterGrid
-from backend.output_grid import choose_grid
-from backend.protocol import ErrorCode, SardineError
-from backend.warp import GridReader
+from backend.scene.output_grid import choose_grid
+from backend.scene.warp import GridReader
 
 LATLON = CRS.from_epsg(4326)
 UTM33 = CRS.from_epsg(32633)

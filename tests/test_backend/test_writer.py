@@ -10,12 +10,12 @@ import pytest
 import rasterio
 
 from backend.grid import PixelWindow, RasterGrid
-from backend.output_paths import check_output_paths
-from backend.output_raster import overview_factors
+from backend.output.paths import check_output_paths
+from backend.output.raster import overview_factors
+from backend.output.writer import OutputWriter, output_grid
 from backend.protocol import ErrorCode, SardineError
 from backend.strip import Strip
 from backend.windows import lay_windows
-from backend.writer import OutputWriter, output_grid
 from tests.test_backend.cards import encoder_only_card, small_card
 
 CARD = small_card()

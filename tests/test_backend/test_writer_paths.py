@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.output_paths import check_output_paths, part_path
+from backend.output.paths import check_output_paths, part_path
 from backend.protocol import ErrorCode, SardineError
 
 ROOT = Path(__file__).parents[2]

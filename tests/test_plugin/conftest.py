@@ -12,13 +12,13 @@ import pytest
 import sardine
 from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingFeedback, QgsProject, QgsSettings
 from qgis.gui import QgisInterface
-from sardine.plugin.base_python import PythonFacts, ask_command, read_facts
-from sardine.plugin.dock import SardineDock
-from sardine.plugin.environment_builds import build_of, package_name
-from sardine.plugin.environment_folder import environment_path, read_requirements
-from sardine.plugin.environment_plan import SetupPlan
+from sardine.plugin.environment.base_python import PythonFacts, ask_command, read_facts
+from sardine.plugin.environment.builds import build_of, package_name
+from sardine.plugin.environment.folder import environment_path, read_requirements
+from sardine.plugin.environment.plan import SetupPlan
 from sardine.plugin.main import SardinePlugin
-from sardine.plugin.panel_memory import PREFIX
+from sardine.plugin.panel.dock import SardineDock
+from sardine.plugin.panel.memory import PREFIX
 
 from tests.test_plugin.material import radar_db, write_header_only_model, write_interpreter, write_model, write_raster
 from tests.test_plugin.panel_tools import add

@@ -87,8 +87,8 @@ def write_header_only_model(path: Path, **changes: object) -> Path:
 def write_model(path: Path, python: str, root: Path, **changes: object) -> Path:
     """A model file with random weights, made by the backend's own interpreter; `changes` are of its card."""
     code = (
-        "import pathlib, sys, torch; from backend.model_card import ModelCard; from backend.model import build_model; "
-        "from backend.model_file import save_model; torch.manual_seed(0); card = ModelCard.from_json(sys.argv[2]); "
+        "import pathlib, sys, torch; from backend.model_card import ModelCard; from backend.network.model import build_model; "
+        "from backend.network.model_file import save_model; torch.manual_seed(0); card = ModelCard.from_json(sys.argv[2]); "
         "save_model(pathlib.Path(sys.argv[1]), card, build_model(card))"
     )
     subprocess.run(

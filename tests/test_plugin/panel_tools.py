@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qgis.core import QgsProject, QgsRasterLayer
-from sardine.plugin.dock import SardineDock
-from sardine.plugin.run_queue import Run
+from sardine.plugin.panel.dock import SardineDock
+from sardine.plugin.panel.run_queue import Run
 
 
 def add(path: Path) -> QgsRasterLayer:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from sardine.backend.protocol import ErrorCode, SardineError
-from sardine.plugin.backend_environment import child_environment, find_python, job_command
+from sardine.plugin.child.backend_environment import child_environment, find_python, job_command
 
 from tests.test_plugin.material import write_interpreter
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from sardine.backend.protocol import BandSource, ErrorCode, FromChild, Hello, JobRequest, JobWarning, OutputPaths, Progress
-from sardine.plugin.backend_environment import BackendCommand, child_environment
-from sardine.plugin.backend_process import BackendError, BackendRun, Patience
+from sardine.plugin.child.backend_environment import BackendCommand, child_environment
+from sardine.plugin.child.backend_process import BackendError, BackendRun, Patience
 
 CHILDREN = Path(__file__).parent / "children.py"
 REQUEST = JobRequest((BandSource("VV", "Größe vv.tif", 1),), "m.safetensors", OutputPaths(landcover="lc.tif"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from qgis.core import QgsRasterLayer
-from sardine.plugin.band_guess import guess_bands, names_role, sibling_file
+from sardine.plugin.panel.band_guess import guess_bands, names_role, sibling_file
 
 from tests.test_plugin.material import radar_db, write_raster
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sardine.plugin.base_python import PythonFacts, ask_command, base_problem, candidates, read_facts, what_to_install
+from sardine.plugin.environment.base_python import PythonFacts, ask_command, base_problem, candidates, read_facts, what_to_install
 
 from tests.test_plugin.material import write_interpreter
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sardine.plugin import environment_builds as builds
-from sardine.plugin.environment_builds import Gpu, PipOptions
+from sardine.plugin.environment import builds
+from sardine.plugin.environment.builds import Gpu, PipOptions
 
 ADA, PASCAL, BLACKWELL = ("RTX 4070", (8, 9)), ("GTX 1080", (6, 1)), ("RTX 5090", (12, 0))
 REQUIREMENTS = ["torch>=2.11", "timm>=1.0.20", "rasterio>=1.4"]

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from qgis.PyQt.QtCore import QStandardPaths
 from sardine.backend.protocol import SardineError
-from sardine.plugin import environment_folder as folders
-from sardine.plugin import interpreter
-from sardine.plugin.backend_environment import find_python
-from sardine.plugin.environment_folder import Stamp, State
+from sardine.plugin.child.backend_environment import find_python
+from sardine.plugin.environment import folder as folders
+from sardine.plugin.environment import interpreter
+from sardine.plugin.environment.folder import Stamp, State
 
 from tests.test_plugin.material import write_interpreter
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 from qgis.PyQt.QtCore import QLockFile
-from sardine.plugin import environment_folder as folders
-from sardine.plugin import interpreter
-from sardine.plugin.environment_builds import build_of
-from sardine.plugin.environment_folder import State
-from sardine.plugin.environment_plan import SetupPlan
-from sardine.plugin.environment_setup import EnvironmentSetup
+from sardine.plugin.environment import folder as folders
+from sardine.plugin.environment import interpreter
+from sardine.plugin.environment.builds import build_of
+from sardine.plugin.environment.folder import State
+from sardine.plugin.environment.plan import SetupPlan
+from sardine.plugin.environment.setup import EnvironmentSetup
 
 from tests.test_plugin.wheels import write_slow_wheel, write_wheel
 

@@ -24,7 +24,7 @@ from qgis.core import (
     QgsVectorLayer,
 )
 from qgis.PyQt.QtCore import QEventLoop, QTimer
-from sardine.backend import output_paths
+from sardine.backend.output import paths as output_paths
 from sardine.plugin.main import SardinePlugin
 
 from tests.test_plugin.conftest import LoggedFeedback

@@ -18,7 +18,7 @@ from qgis.core import (
     QgsVectorLayer,
 )
 from sardine.backend.protocol import BandSource, ErrorCode, SardineError
-from sardine.plugin import layer_request
+from sardine.plugin.layers import request as layer_request
 
 from tests.test_plugin.material import radar_db, write_raster
 

@@ -13,7 +13,7 @@ from qgis.core import QgsApplication, QgsProject, QgsRasterLayer, QgsSettings
 from qgis.gui import QgisInterface, QgsOptionsWidgetFactory
 from qgis.PyQt.QtWidgets import QAction
 from sardine.plugin import settings
-from sardine.plugin.run_queue import Run
+from sardine.plugin.panel.run_queue import Run
 
 from tests.test_desktop.leftovers import snapshot
 from tests.test_plugin.material import write_interpreter
@@ -86,7 +86,7 @@ def test_plugin_should_leave_nothing_after_use(
         plugin.dock.queue.add(run)
         during = snapshot(window)
         assert during["connections"] != before["connections"]
-        assert "sardine.plugin.dock.SardineDock" in during["widgets"]
+        assert "sardine.plugin.panel.dock.SardineDock" in during["widgets"]
         plugin.unload()
         del run
         plugin = None

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 from sardine.backend.protocol import ErrorCode, JobWarning, Progress, SardineError, encode
-from sardine.plugin.message_stream import MAX_LINE_BYTES, Excerpt, MessageStream
+from sardine.plugin.child.message_stream import MAX_LINE_BYTES, Excerpt, MessageStream
 
 MESSAGES = [Progress("predict", 3, 9, 0.5, 12.0), JobWarning("w", "Wärme in Ωmega\n"), Progress("write", 9, 9)]
 BYTES = "".join(encode(message) for message in MESSAGES).encode()

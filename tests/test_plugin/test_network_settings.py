@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 from qgis.core import QgsNetworkAccessManager, QgsSettings
-from sardine.plugin import environment_folder as folders
-from sardine.plugin.environment_plan import CERTIFICATE_VARIABLES, SetupPlan, pip_options, pip_variables
-from sardine.plugin.network_settings import proxy_variables
+from sardine.plugin.environment import folder as folders
+from sardine.plugin.environment.network_settings import proxy_variables
+from sardine.plugin.environment.plan import CERTIFICATE_VARIABLES, SetupPlan, pip_options, pip_variables
 
 PYPI, PYTORCH = "https://pypi.org/simple", "https://download.pytorch.org/whl/cpu"
 

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from qgis.core import QgsProject, QgsRectangle
-from sardine.plugin.dock import SardineDock
-from sardine.plugin.panel_area import DRAWN
+from sardine.plugin.panel.area import DRAWN
+from sardine.plugin.panel.dock import SardineDock
 
 from tests.test_plugin.panel_tools import children, finish, until_mapping
 

@@ -10,9 +10,9 @@ from qgis.core import QgsApplication, QgsFeature, QgsGeometry, QgsProject, QgsRa
 from qgis.PyQt.QtCore import QObject, QUrl, pyqtSlot
 from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QStyle
-from sardine.plugin.dock import SardineDock
 from sardine.plugin.main import SardinePlugin
-from sardine.plugin.panel_area import DRAWN, POLYGONS, VISIBLE
+from sardine.plugin.panel.area import DRAWN, POLYGONS, VISIBLE
+from sardine.plugin.panel.dock import SardineDock
 
 from tests.test_plugin.material import radar_db, write_header_only_model, write_interpreter, write_raster
 from tests.test_plugin.panel_tools import add, finish, sent

@@ -8,7 +8,7 @@ import time
 import pytest
 from qgis.core import QgsApplication, QgsProject, QgsSettings
 from sardine.plugin import settings
-from sardine.plugin.run_queue import Run
+from sardine.plugin.panel.run_queue import Run
 
 from tests.test_plugin.panel_tools import children, finish, sent, until_mapping
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from sardine.backend.model_card import ModelCard, read_header
 from sardine.backend.protocol import JobResult, decode
-from sardine.plugin.class_areas import areas_text, class_areas
-from sardine.plugin.layer_metadata import metadata_of
-from sardine.plugin.model_text import card_html
-from sardine.plugin.panel_outputs import free_paths
+from sardine.plugin.layers.class_areas import areas_text, class_areas
+from sardine.plugin.layers.metadata import metadata_of
+from sardine.plugin.panel.model_text import card_html
+from sardine.plugin.panel.outputs import free_paths
 from sardine.plugin.report import plugin_version, shorten
 
 from tests.test_plugin.children import RESULT

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import pytest
-from sardine.plugin import pip_output
-from sardine.plugin.pip_output import PipProgress
+from sardine.plugin.environment import pip_output
+from sardine.plugin.environment.pip_output import PipProgress
 
 
 def test_progress_should_name_the_package_and_count_what_is_fetched() -> None:

@@ -12,13 +12,15 @@ import pytest
 import sardine
 from qgis.core import QgsSettings
 from qgis.PyQt.QtWidgets import QMessageBox, QPushButton
-from sardine.plugin import environment_folder as folders
-from sardine.plugin import interpreter, settings, setup_dialog
-from sardine.plugin.environment_folder import State
-from sardine.plugin.environment_setup import EnvironmentSetup
-from sardine.plugin.options_page import SardineOptionsFactory, SardineOptionsPage
-from sardine.plugin.setup_create import WHEELS, CreatePage
-from sardine.plugin.setup_dialog import SetupDialog
+from sardine.plugin import settings
+from sardine.plugin.environment import dialog as setup_dialog
+from sardine.plugin.environment import folder as folders
+from sardine.plugin.environment import interpreter
+from sardine.plugin.environment.create_form import WHEELS, CreatePage
+from sardine.plugin.environment.dialog import SetupDialog
+from sardine.plugin.environment.folder import State
+from sardine.plugin.environment.options_page import SardineOptionsFactory, SardineOptionsPage
+from sardine.plugin.environment.setup import EnvironmentSetup
 
 from tests.test_plugin.material import write_interpreter
 from tests.test_plugin.test_environment_folder import make
@@ -235,8 +237,10 @@ def test_options_page_should_show_and_keep_the_interpreter(no_backend, qgis_app,
 def test_folder_should_be_the_choice_of_all_profiles(dialog, tmp_path, monkeypatch) -> None:
     monkeypatch.delenv("SARDINE_HOME")
     monkeypatch.setattr(interpreter, "usual_home", lambda: tmp_path / "usual")
-    monkeypatch.setattr("sardine.plugin.setup_create.usual_home", lambda: tmp_path / "usual")
-    monkeypatch.setattr("sardine.plugin.setup_create.QFileDialog.getExistingDirectory", lambda *_: str(tmp_path / "große Platte"))
+    monkeypatch.setattr("sardine.plugin.environment.create_form.usual_home", lambda: tmp_path / "usual")
+    monkeypatch.setattr(
+        "sardine.plugin.environment.create_form.QFileDialog.getExistingDirectory", lambda *_: str(tmp_path / "große Platte")
+    )
     button(dialog, "change_folder").click()
     assert interpreter.environments_home() == tmp_path / "große Platte"
     assert dialog.create_page.folder.text().startswith(str(tmp_path / "große Platte"))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from qgis.core import QgsProcessingContext, QgsProcessingFeedback, QgsRasterLayer
 from sardine.backend.model_card import ModelCard, read_header
-from sardine.plugin import styling
+from sardine.plugin.layers import styling
 
 from tests.test_plugin.material import write_raster
 

@@ -12,11 +12,11 @@ import rasterio
 import torch
 from rasterio.transform import from_origin
 
-from backend.model import build_model
-from backend.model_file import save_model
+from backend.network.model import build_model
+from backend.network.model_file import save_model
 from training.card import draft_card
 from training.evaluate.config import LabelSet
-from training.finetune_config import FinetuneConfig, LabelledDataConfig, NetworkConfig, StoreConfig
+from training.finetuning.config import FinetuneConfig, LabelledDataConfig, NetworkConfig, StoreConfig
 
 WATER_SET = LabelSet("water chips", "rasters", ("*_S1.tif",), "water")
 

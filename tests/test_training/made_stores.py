@@ -13,7 +13,7 @@ from training.chips.encoding import FLOAT16
 from training.chips.legends import NAMED_VALUES
 from training.chips.store import SPLITS, ChipStore, SourceSummary, StoreInfo, open_store
 from training.chips.writer import StoreWriter
-from training.simulate_fields import F32
+from training.simulation.fields import F32
 
 CLIP_DB = ((-30.0, 5.0), (-38.0, 0.0))
 Chip = tuple[F32, np.ndarray, dict[str, Any]]

@@ -159,8 +159,8 @@ def test_dates_of_one_grid_should_share_their_ground(tmp_path: Path) -> None:
 
 def test_simulated_scenes_should_be_labelled_and_said_to_be_simulated(tmp_path: Path) -> None:
     from training.config import SimulateConfig
-    from training.simulate import simulate_scene
-    from training.simulate_folder import simulate_folder
+    from training.simulation.folder import simulate_folder
+    from training.simulation.simulate import simulate_scene
 
     root = tmp_path / "simulated"
     # Seeds 400 apart claim the same place on Earth; they are not the same ground.

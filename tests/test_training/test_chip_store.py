@@ -194,8 +194,9 @@ def test_memory_should_stay_flat_whatever_the_size_of_the_store(root: Path, tmp_
     size = (tmp_path / "store" / "train_values.npy").stat().st_size
     code = (
         "import resource, sys\nfrom pathlib import Path\nimport numpy as np\nimport torch\n"
-        "from training.card import band_specs\nfrom training.pretrain_config import ChipSourceConfig, CropsConfig, PretrainConfig\n"
-        "from training.pretrain_data import open_source\n"
+        "from training.card import band_specs\n"
+        "from training.pretraining.config import ChipSourceConfig, CropsConfig, PretrainConfig\n"
+        "from training.pretraining.data import open_source\n"
         "torch.set_num_threads(1)\n"
         "limit = int(sys.argv[2])\n"
         "resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))\n"

@@ -10,7 +10,7 @@ import pytest
 from training.card import draft_card
 from training.classes import worldcover_classes
 from training.config import ConfigError, ExportConfig, SimulateConfig
-from training.finetune_config import FinetuneConfig, LabelledDataConfig, NetworkConfig, StoreConfig
+from training.finetuning.config import FinetuneConfig, LabelledDataConfig, NetworkConfig, StoreConfig
 from training.run import COMMANDS, parse
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from backend.model_card import BandSpec
 from backend.radiometry import standardise
-from training.crops import ViewDraws, draw_views, power_planes, render_views, standardise_batch
-from training.pretrain_config import CropsConfig
+from training.pretraining.config import CropsConfig
+from training.pretraining.crops import ViewDraws, draw_views, power_planes, render_views, standardise_batch
 
 BANDS = (BandSpec("VV", (-30.0, 5.0), -12.55, 5.26), BandSpec("VH", (-38.0, 0.0), -20.19, 5.91))
 OPTIONAL = tuple(dataclasses.replace(band, optional=True) for band in BANDS)

@@ -11,9 +11,18 @@ import pytest
 import torch
 
 from backend.model_card import EncoderSpec
-from training.dino import Dino, DinoHead, Schedules, clip_each, dino_loss, move_teacher, moved_centre, teacher_log_probability
 from training.distributed import Team
-from training.pretrain_config import ChipSourceConfig, DinoConfig, EncoderConfig, PretrainConfig, dino_numbers
+from training.pretraining.config import ChipSourceConfig, DinoConfig, EncoderConfig, PretrainConfig, dino_numbers
+from training.pretraining.dino import (
+    Dino,
+    DinoHead,
+    Schedules,
+    clip_each,
+    dino_loss,
+    move_teacher,
+    moved_centre,
+    teacher_log_probability,
+)
 
 ALONE = Team(0, 1)
 CPU = torch.device("cpu")

@@ -39,8 +39,8 @@ from training.evaluate.maps import GroupMap
 from training.evaluate.scenes import NO_LABEL, LabelledScene, LabelOnGrid, label_on_grid, list_labelled
 from training.evaluate.score import ALL, BINS, CLEAR, SceneScore, expected_calibration_error, reliability_bins, score_scene
 from training.metrics import IGNORE
-from training.places import place_of
-from training.reference_polygons import read_references
+from training.reference.places import place_of
+from training.reference.polygons import read_references
 
 ACCURACY = Definition("overall accuracy", overall_accuracy)
 UTM = CRS.from_epsg(32632).to_wkt()

@@ -14,13 +14,13 @@ import torch
 from rasterio.transform import from_origin
 
 from backend.job import run_job
-from backend.model import build_model
 from backend.model_card import ModelCard, read_header
-from backend.model_file import load_model
+from backend.network.model import build_model
+from backend.network.model_file import load_model
 from backend.protocol import BandSource, JobRequest, OutputPaths
 from tests.test_training.stores import simulated_store
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from training.labelled_crops import network_input
+from training.finetuning.labelled_crops import network_input
 from training.run import main
 
 SIDE = 64

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 import torch
 
-from backend.model import build_model
 from backend.model_card import ModelCard
+from backend.network.model import build_model
 from tests.test_training.stores import simulated_store, water_store
 from training.checkpoint import load_checkpoint
-from training.finetune_run import learning_rate_factor
+from training.finetuning.run import learning_rate_factor
 from training.run import main
 
 SMOKE = "training/configs/finetune_smoke.yaml"

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from backend.model_card import EncoderSpec
-from training.dino import Dino
-from training.health import CollapseWatch, collapse_of, knn_accuracy, measure_health, rank_me, teacher_statistics
-from training.pretrain_config import DinoConfig
-from training.pretrain_data import Probe
+from training.pretraining.config import DinoConfig
+from training.pretraining.data import Probe
+from training.pretraining.dino import Dino
+from training.pretraining.health import CollapseWatch, collapse_of, knn_accuracy, measure_health, rank_me, teacher_statistics
 
 CHIPS = 40
 

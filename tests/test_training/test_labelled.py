@@ -15,9 +15,9 @@ import torch
 from backend.radiometry import standardise
 from tests.test_training.stores import simulated_store, water_store
 from training.card import draft_card
-from training.finetune_config import FinetuneConfig, LabelledDataConfig, NetworkConfig, StoreConfig
-from training.labelled_crops import CropPlanner, network_input, read_crops, read_window
-from training.labelled_data import LabelledData, open_labelled
+from training.finetuning.config import FinetuneConfig, LabelledDataConfig, NetworkConfig, StoreConfig
+from training.finetuning.labelled_crops import CropPlanner, network_input, read_crops, read_window
+from training.finetuning.labelled_data import LabelledData, open_labelled
 from training.metrics import IGNORE
 
 CPU = torch.device("cpu")

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.label_sets import label_tables, set_weights
-from training.losses import SegmentationLoss, dice_loss
+from training.finetuning.label_sets import label_tables, set_weights
+from training.finetuning.losses import SegmentationLoss, dice_loss
 from training.metrics import IGNORE
 
 WATER_OR_NOT = {1: [80], 2: [10, 30, 80], 3: [10, 30]}

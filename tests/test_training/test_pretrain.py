@@ -22,17 +22,17 @@ import torch
 from rasterio.errors import NotGeoreferencedWarning
 
 from backend.job import run_job
-from backend.model import build_model
 from backend.model_card import ModelCard, read_header
+from backend.network.model import build_model
 from backend.protocol import BandSource, JobRequest, OutputPaths
 from tests.test_training.made_stores import made_chip, write_store
 from training.checkpoint import load_checkpoint
 from training.checks import machine_problems
-from training.crops import power_planes, render_views
-from training.dino import Dino
-from training.pretrain import encoder_card, memory_bytes
-from training.pretrain_config import PretrainConfig
-from training.pretrain_data import open_source, plan_step, steps_per_epoch
+from training.pretraining.config import PretrainConfig
+from training.pretraining.crops import power_planes, render_views
+from training.pretraining.data import open_source, plan_step, steps_per_epoch
+from training.pretraining.dino import Dino
+from training.pretraining.pretrain import encoder_card, memory_bytes
 from training.run import main, parse
 
 TINY_SETTINGS = {

@@ -13,9 +13,9 @@ import pytest
 import rasterio
 from rasterio.features import rasterize
 
-from training.reference_levels import levels_of, read_bands_db, table
-from training.reference_overlay import composite, frame
-from training.reference_polygons import (
+from training.reference.levels import levels_of, read_bands_db, table
+from training.reference.overlay import composite, frame
+from training.reference.polygons import (
     FOLDER,
     GROUPS,
     agreement,

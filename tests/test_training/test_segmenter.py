@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from backend.model import build_model
+from backend.network.model import build_model
 from training.card import draft_card
 from training.distributed import ALONE
-from training.finetune_config import FinetuneConfig, LabelledDataConfig, NetworkConfig, StoreConfig
-from training.labelled_data import LabelledData
-from training.segmenter import Segmenter, freeze, layer_of, loss_weights, parameter_groups
+from training.finetuning.config import FinetuneConfig, LabelledDataConfig, NetworkConfig, StoreConfig
+from training.finetuning.labelled_data import LabelledData
+from training.finetuning.segmenter import Segmenter, freeze, layer_of, loss_weights, parameter_groups
 
 CPU = torch.device("cpu")
 

@@ -10,12 +10,12 @@ import pytest
 import rasterio
 
 from training.config import SimulateConfig
-from training.scene_files import label_path_of, scene_path
-from training.simulate import RECIPE, simulate_scene
-from training.simulate_fields import draw_parcels, fractal_noise, smooth_noise
-from training.simulate_folder import simulate_folder
-from training.simulate_layout import LANDSCAPES, WORLDCOVER_CODE, Cover, draw_ground
-from training.simulate_radar import LEVELS, RadarSettings, backscatter_power, draw_speckle
+from training.simulation.fields import draw_parcels, fractal_noise, smooth_noise
+from training.simulation.folder import simulate_folder
+from training.simulation.layout import LANDSCAPES, WORLDCOVER_CODE, Cover, draw_ground
+from training.simulation.radar import LEVELS, RadarSettings, backscatter_power, draw_speckle
+from training.simulation.scene_files import label_path_of, scene_path
+from training.simulation.simulate import RECIPE, simulate_scene
 
 DECLARED = {0, *WORLDCOVER_CODE.values()}
 

@@ -12,12 +12,12 @@ import safetensors.torch
 import torch
 from timm.models.vision_transformer import VisionTransformer
 
-from backend.model import SardineModel, build_model
 from backend.model_card import ModelCard
-from backend.model_file import save_model
+from backend.network.model import SardineModel, build_model
+from backend.network.model_file import save_model
 from training.card import draft_card
-from training.finetune_config import FinetuneConfig, LabelledDataConfig, NetworkConfig, StoreConfig
-from training.start_weights import Start, begin_weights
+from training.finetuning.config import FinetuneConfig, LabelledDataConfig, NetworkConfig, StoreConfig
+from training.finetuning.start_weights import Start, begin_weights
 
 
 def card_for(classes: tuple[int, ...] = (10, 80), **network: Any) -> ModelCard:

@@ -11,14 +11,14 @@ from scipy import ndimage
 
 from backend.grid import PixelWindow
 from backend.protocol import SardineError
-from backend.scene import Scene
+from backend.scene.open import Scene
 from training.chips.config import ChipsConfig
 from training.chips.labels import LabelMismatchError, Labels
 from training.chips.legends import Legend, LegendError
 from training.chips.plan import PlannedChip, PlannedScene, open_item
 from training.chips.scene_items import Refusal
 from training.chips.writer import StoreWriter
-from training.simulate_fields import F32
+from training.simulation.fields import F32
 
 LOOK = {"ascending": "east", "descending": "west"}
 """Sentinel-1 looks to the right of its path: east on its way north, west on its way south."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from training.simulate_fields import F32
+from training.simulation.fields import F32
 
 FLOAT16, UINT8 = "float16_db", "uint8"
 ENCODINGS: Mapping[str, np.dtype[Any]] = {FLOAT16: np.dtype("<f2"), UINT8: np.dtype("u1")}

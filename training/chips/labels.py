@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import RegularGridInterpolator
 
-from backend.georeference import Georeference, georeference_of
 from backend.grid import PixelWindow
 from backend.protocol import SardineError
-from backend.scene import Scene
-from backend.sources import gdal_errors, open_raster
-from backend.warp import GridReader
+from backend.scene.georeference import Georeference, georeference_of
+from backend.scene.open import Scene
+from backend.scene.sources import gdal_errors, open_raster
+from backend.scene.warp import GridReader
 from training.chips.legends import U8, Legend
-from training.reference_polygons import Reference
+from training.reference.polygons import Reference
 
 MESH_PX = 16
 """Between points this far apart, positions in another CRS are interpolated; in that span a UTM zone and degrees bend by less

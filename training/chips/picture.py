@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from backend.bands import polarisation_of
+from backend.scene.bands import polarisation_of
 from training.chips.legends import Codes
 from training.chips.store import ChipSplit, ChipStore
 from training.classes import WORLDCOVER
-from training.reference_overlay import composite
-from training.view_pictures import GAP_PX, write_png
+from training.pretraining.view_pictures import GAP_PX, write_png
+from training.reference.overlay import composite
 
 U8 = npt.NDArray[np.uint8]
 

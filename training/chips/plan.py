@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from rasterio.crs import CRS
 
-from backend.bands import polarisation_of
-from backend.georeference import to_longitude_latitude
 from backend.grid import Bounds, PixelWindow, RasterGrid
 from backend.model_card import BandSpec
 from backend.protocol import SardineError
-from backend.scene import Scene, open_bands
+from backend.scene.bands import polarisation_of
+from backend.scene.georeference import to_longitude_latitude
+from backend.scene.open import Scene, open_bands
 from training.chips.config import ChipsConfig, SourceConfig
 from training.chips.labels import LabelMismatchError, Labels
 from training.chips.legends import LabelValues, Legend

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Optional
 
 from backend.protocol import BandSource
-from training.reference_polygons import Reference
+from training.reference.polygons import Reference
 
 
 @dataclass(frozen=True)

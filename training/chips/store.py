@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.chips.encoding import ENCODINGS, decode
-from training.simulate_fields import F32
+from training.simulation.fields import F32
 
 STORE_FORMAT = 2
 """Raised when a store of this form would be misread by an older reader. Format 1 was a folder inside a folder of scenes."""

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from training.chips.encoding import ENCODINGS, ClipDb, encode
 from training.chips.store import COLUMNS, INDEX, INFO, SPLITS, StoreInfo
-from training.simulate_fields import F32
+from training.simulation.fields import F32
 
 U8 = npt.NDArray[np.uint8]
 

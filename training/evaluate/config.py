@@ -26,7 +26,7 @@ class LabelSet:
     """Name in tables and figures."""
 
     kind: str
-    """rasters (a label raster a scene), polygons (GeoJSON files of `training.reference_polygons`), or unlabelled (scenes alone:
+    """rasters (a label raster a scene), polygons (GeoJSON files of `training.reference.polygons`), or unlabelled (scenes alone:
     the share that is mapped as each group is told)."""
 
     scenes: tuple[str, ...]

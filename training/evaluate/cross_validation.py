@@ -15,7 +15,7 @@ from training.evaluate.fold_report import write_fold_report
 from training.evaluate.folds import Scores, assign_folds, gather, methods_of, run_folds
 from training.evaluate.output import EVALUATION, FIGURES, REPORT, card_entries, provenance, write_json
 from training.evaluate.score import SceneScore
-from training.finetune_config import FinetuneConfig
+from training.finetuning.config import FinetuneConfig
 
 Table = dict[str, dict[str, list[Figure]]]
 """Figures by legend and method."""

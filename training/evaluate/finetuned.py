@@ -12,8 +12,8 @@ from training.config import ExportConfig
 from training.evaluate.maps import BackendMapper
 from training.evaluate.seen import places_seen
 from training.export import export
-from training.finetune import finetune
-from training.finetune_config import FinetuneConfig
+from training.finetuning.config import FinetuneConfig
+from training.finetuning.finetune import finetune
 from training.state import STATE
 
 

@@ -26,7 +26,7 @@ from training.evaluate.output import LeftOut, say, write_json
 from training.evaluate.scenes import LabelledScene, list_labelled
 from training.evaluate.score import SceneScore
 from training.evaluate.unet import UNetMapper
-from training.finetune_config import FinetuneConfig
+from training.finetuning.config import FinetuneConfig
 from training.metrics import IGNORE
 
 CROSS_VALIDATED = "cross-validated by place with the same config"

@@ -18,13 +18,13 @@ from backend.job import run_job
 from backend.model_card import ModelCard, read_header
 from backend.protocol import BandSource, JobRequest, OutputPaths
 from backend.radiometry import BoolArray
-from backend.scene import open_bands
+from backend.scene.open import open_bands
 from backend.strip import PROBABILITY_STEPS
 from training.card import band_specs
 from training.config import BandsConfig
 from training.evaluate.legends import F32, U8, Legend
 from training.evaluate.scenes import LabelledScene
-from training.scene_files import SPACING_M
+from training.simulation.scene_files import SPACING_M
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from training.evaluate.legends import F32, U8, Legend
 from training.evaluate.maps import GroupMap
 from training.evaluate.scenes import LabelledScene, LabelOnGrid
 from training.metrics import IGNORE
-from training.reference_overlay import composite
+from training.reference.overlay import composite
 
 OTHER_COLOUR = (255, 0, 255)
 """Map codes that are in no group of the legend."""

@@ -15,15 +15,15 @@ import rasterio
 from rasterio.crs import CRS
 from rasterio.errors import NotGeoreferencedWarning
 
-from backend.georeference import LOCAL_METRES, Georeference, georeference_of
 from backend.grid import RasterGrid
 from backend.protocol import BandSource
-from backend.warp import GridReader
+from backend.scene.georeference import LOCAL_METRES, Georeference, georeference_of
+from backend.scene.warp import GridReader
 from training.checkpoint import ROOT
 from training.evaluate.config import LabelSet
 from training.evaluate.legends import LEGENDS, Legend
-from training.places import Place, place_of
-from training.reference_polygons import Reference, read_reference
+from training.reference.places import Place, place_of
+from training.reference.polygons import Reference, read_reference
 
 U8 = npt.NDArray[np.uint8]
 

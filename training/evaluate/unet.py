@@ -18,7 +18,7 @@ from training.evaluate.learning import WATER_GROUP, LearningScene
 from training.evaluate.legends import F32, SIX_GROUPS, U8, WATER, Legend
 from training.evaluate.maps import GroupMap, read_radar
 from training.evaluate.scenes import LabelledScene
-from training.losses import SegmentationLoss
+from training.finetuning.losses import SegmentationLoss
 from training.metrics import IGNORE
 
 WIDTHS = (16, 32, 64, 64)

@@ -7,9 +7,9 @@ import datetime
 import re
 from pathlib import Path
 
-from backend.bands import words_of
+from backend.scene.bands import words_of
 from training.chips.config import SourceConfig
-from training.places import place_of
+from training.reference.places import place_of
 
 _DAY = re.compile(r"(?<!\d)(20\d\d)[-_]?(\d\d)[-_]?(\d\d)(?!\d)")
 _MONTH = re.compile(r"(?<!\d)(20\d\d)[-_](\d\d)(?!\d)")

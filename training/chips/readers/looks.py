@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.bands import POLARISATIONS, band_text, polarisation_of, role_of, words_of
 from backend.protocol import BandSource
-from backend.sources import describe_raster, open_raster
+from backend.scene.bands import POLARISATIONS, band_text, polarisation_of, role_of, words_of
+from backend.scene.sources import describe_raster, open_raster
 
 _TOKEN = re.compile(r"(?<![a-z])(vv|vh|hh|hv)(?![a-z])", re.IGNORECASE)
 

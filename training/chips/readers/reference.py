@@ -6,11 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from backend.protocol import BandSource, SardineError
-from backend.sources import open_raster
+from backend.scene.sources import open_raster
 from training.chips.config import SourceConfig
 from training.chips.readers.files import date_of, orbit_of
 from training.chips.scene_items import Found, Refusal, SceneItem
-from training.reference_polygons import FOLDER, Reference, read_references
+from training.reference.polygons import FOLDER, Reference, read_references
 
 
 def find(source: SourceConfig, roles: tuple[str, ...]) -> Found:

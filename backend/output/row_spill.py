@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Rows of an output that cannot be finished before the last of them is known, on the disk instead of in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from io import FileIO
+from pathlib import Path
+
+import numpy as np
+
+from ..radiometry import FloatArray
+
+BLOCK_BYTES = 2**22
+"""Rows are read back in blocks of about this size."""
+
+
+class RowSpill:
+    """Rows [bands, rows, columns] of float32, appended to the new file at `path` and read back in order.
+
+    `guard` is a context around each access that turns its OSError (a full disk) into what the caller's errors look like.
+    """
+
+    def __init__(
+        self, path: Path, bands: int, columns: int, guard: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
+        self.path = path
+        self._bands, self._columns, self._guard = bands, columns, guard
+        with guard():
+            self._file = FileIO(path, "w+")  # unbuffered: each append is large, and a full disk shows at once
+        self.rows = 0
+
+    def append(self, values: FloatArray) -> None:
+        """Takes the next rows. Raises ValueError where bands or columns are others."""
+        if values.shape != (self._bands, values.shape[1], self._columns):
+            raise ValueError(f"rows of {values.shape} where {self._bands} bands of {self._columns} columns were expected")
+        block = np.ascontiguousarray(values.transpose(1, 0, 2), dtype=np.float32)  # [rows, bands, columns]: whole rows follow
+        view = block.data.cast("B")
+        with self._guard():
+            while view:  # an unbuffered file may take a part
+                view = view[self._file.write(view) or 0 :]
+        self.rows += values.shape[1]
+
+    def blocks(self) -> Iterator[tuple[int, FloatArray]]:
+        """All rows from the first on, in blocks: the number of a block's first row, and [bands, rows, columns]."""
+        with self._guard():
+            self._file.seek(0)
+        step = max(1, BLOCK_BYTES // (4 * self._bands * self._columns))
+        for row in range(0, self.rows, step):
+            shape = (min(step, self.rows - row), self._bands, self._columns)
+            block = np.empty(shape, dtype=np.float32)
+            view = block.data.cast("B")
+            with self._guard():
+                while view:
+                    count = self._file.readinto(view)
+                    if not count:
+                        raise OSError(f"{self.path} was cut short by another program")
+                    view = view[count:]
+            yield row, block.transpose(1, 0, 2)
+
+    def discard(self) -> None:
+        """Closes and removes the file. Raises OSError where it cannot be removed."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The part of the panel that says which layer and band each band of the model is taken from, and in which unit."""
+
+from __future__ import annotations
+
+from qgis.core import Qgis, QgsProject, QgsRasterLayer
+from qgis.gui import QgsMapLayerComboBox, QgsRasterBandComboBox
+from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtWidgets import QComboBox, QDoubleSpinBox, QGridLayout, QLabel, QSizePolicy, QWidget
+
+from ...backend.model_card import BandSpec
+from ...backend.protocol import SardineError
+from ..layers.request import raster_source
+from ..translation import tr
+from .band_guess import guess_bands, sibling_file
+
+
+class BandTable(QWidget):
+    """A row a band of the model: role, layer, band; below them the unit of the values."""
+
+    changed = pyqtSignal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._specs: tuple[BandSpec, ...] = ()
+        self._scene_id = ""
+        self._rows: dict[str, tuple[QgsMapLayerComboBox, QgsRasterBandComboBox]] = {}
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setColumnStretch(1, 1)
+        self.unit = QComboBox(self)
+        self.unit.setObjectName("unit")
+        for value, label in unit_labels().items():
+            self.unit.addItem(label, value)
+        self.calibration_db = QDoubleSpinBox(self)
+        self.calibration_db.setRange(-200, 200)
+        self.calibration_db.setDecimals(3)
+        # The lowest value stands for none: a constant of 0 would be a wrong answer that looks like one.
+        self.calibration_db.setValue(self.calibration_db.minimum())
+        self.calibration_db.setSpecialValueText(tr("not entered"))
+        self.calibration_db.valueChanged.connect(self.changed)
+        self._calibration_label = QLabel(tr("Calibration constant (dB)"), self)
+        self.unit.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.unit.currentIndexChanged.connect(self._unit_changed)
+        self._lay_out()
+
+    def set_bands(self, specs: tuple[BandSpec, ...]) -> None:
+        """Shows a row for each of the model's bands, filled anew where the bands differ from those before."""
+        if [spec.role for spec in specs] == [spec.role for spec in self._specs] and self._rows:
+            self._specs = specs
+            return
+        self._specs = specs
+        for layers, bands in self._rows.values():
+            layers.deleteLater()
+            bands.deleteLater()
+        self._rows = {spec.role: self._row(spec.role) for spec in specs}
+        self._lay_out()
+        self._fill(anew=True)
+
+    def set_layer(self, layer: QgsRasterLayer | None) -> None:
+        """Proposes a band of `layer` or of its siblings for each row; where it was the scene already, for empty rows alone.
+
+        The unit of another scene is detected again.
+        """
+        scene_id = layer.id() if layer is not None else ""
+        anew = scene_id != self._scene_id
+        self._scene_id = scene_id
+        if anew:
+            self.unit.setCurrentIndex(self.unit.findData("auto"))
+        self._fill(anew)
+
+    def choose(self, role: str, layer: QgsRasterLayer | None, band: int) -> None:
+        """Sets a row; band 0 is a choice left open."""
+        layers, bands = self._rows[role]
+        layers.setLayer(layer)
+        bands.setLayer(layer)
+        bands.setBand(band if band else -1)
+
+    def bands(self) -> dict[str, tuple[QgsRasterLayer, int]]:
+        """Layer and band of each role that has been chosen."""
+        chosen = {}
+        for role, (layers, bands) in self._rows.items():
+            layer = layers.currentLayer()
+            if isinstance(layer, QgsRasterLayer) and bands.currentBand() > 0:
+                chosen[role] = (layer, bands.currentBand())
+        return chosen
+
+    def problem(self) -> str:
+        """Why a run cannot start with these rows, as a sentence; empty where it can."""
+        chosen = self.bands()
+        missing = [spec.role for spec in self._specs if spec.role not in chosen and not spec.optional]
+        if missing:
+            scene = QgsProject.instance().mapLayer(self._scene_id)
+            beside = sibling_file(scene, missing[0]) if isinstance(scene, QgsRasterLayer) else None
+            if beside is not None:
+                return tr("The model needs {role} too: load {file}, which lies beside the scene.").format(
+                    role=missing[0], file=beside.name
+                )
+            return tr("The model needs {roles}, which no layer names: choose layer and band.").format(roles=", ".join(missing))
+        if not chosen:
+            return tr("Choose layer and band of at least one row.")
+        taken = [(layer.id(), band) for layer, band in chosen.values()]
+        if len(set(taken)) < len(taken):
+            return tr("One band is chosen twice: choose another.")
+        if self.unit.currentData() == "dn" and self._no_calibration():
+            return tr("Digital numbers need their calibration constant: enter it, or calibrate the scene first.")
+        for layer, _ in chosen.values():
+            try:
+                raster_source(layer)
+            except SardineError as error:
+                return str(error)
+        return ""
+
+    def parameters(self) -> dict[str, object]:
+        """INPUT, BANDS, UNITS and CALIBRATION_DB of the algorithm."""
+        chosen = self.bands()
+        first = next(iter(chosen.values()))[0]
+        unit = self.unit.currentData()
+        text = ";".join(f"{role}={_named(layer)}:{band}" for role, (layer, band) in chosen.items())
+        found = {"INPUT": first.id(), "BANDS": text, "UNITS": unit}
+        return {**found, "CALIBRATION_DB": self.calibration_db.value()} if unit == "dn" and not self._no_calibration() else found
+
+    def sources(self) -> list[str]:
+        """ROLE=file:band of each chosen row, as the command line takes it. Raises SardineError for a layer without a file."""
+        return [f"{role}={raster_source(layer)}:{band}" for role, (layer, band) in self.bands().items()]
+
+    def _no_calibration(self) -> bool:
+        return self.calibration_db.value() == self.calibration_db.minimum()
+
+    def _row(self, role: str) -> tuple[QgsMapLayerComboBox, QgsRasterBandComboBox]:
+        layers = QgsMapLayerComboBox(self)
+        layers.setObjectName(f"layer_{role}")
+        layers.setFilters(Qgis.LayerFilter.RasterLayer)
+        layers.setAllowEmptyLayer(True)
+        # A long layer name must not widen the dock.
+        layers.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        layers.setMinimumWidth(90)
+        bands = QgsRasterBandComboBox(self)
+        bands.setObjectName(f"band_{role}")
+        bands.setShowNotSetOption(True, tr("choose"))
+        bands.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        bands.setMinimumContentsLength(11)  # “Band 1: VV …”
+        layers.layerChanged.connect(bands.setLayer)
+        layers.layerChanged.connect(self.changed)
+        bands.bandChanged.connect(self.changed)
+        return layers, bands
+
+    def _fill(self, anew: bool) -> None:
+        scene = QgsProject.instance().mapLayer(self._scene_id)
+        others = [layer for layer in QgsProject.instance().mapLayers().values() if isinstance(layer, QgsRasterLayer)]
+        guessed = guess_bands(list(self._rows), scene, others) if scene is not None else {}
+        kept = {} if anew else self.bands()
+        for role in self._rows:
+            if role not in kept:
+                self.choose(role, *guessed.get(role, (scene, 0)))
+        self.changed.emit()
+
+    def _lay_out(self) -> None:
+        while self._grid.count():
+            self._grid.takeAt(0)
+        for line, (role, (layers, bands)) in enumerate(self._rows.items()):
+            label = self.findChild(QLabel, f"role_{role}") or QLabel(role, self)
+            label.setObjectName(f"role_{role}")
+            self._grid.addWidget(label, line, 0)
+            self._grid.addWidget(layers, line, 1)
+            self._grid.addWidget(bands, line, 2)
+        for label in self.findChildren(QLabel):
+            if label.objectName().startswith("role_"):
+                label.setVisible(label.objectName()[len("role_") :] in self._rows)
+        line = len(self._rows)
+        label = self.findChild(QLabel, "unit_label") or QLabel(tr("Unit"), self)
+        label.setObjectName("unit_label")
+        label.setToolTip(tr("Unit of the pixel values"))
+        self._grid.addWidget(label, line, 0)
+        self._grid.addWidget(self.unit, line, 1, 1, 2)
+        self._grid.addWidget(self._calibration_label, line + 1, 0, 1, 2)
+        self._grid.addWidget(self.calibration_db, line + 1, 2)
+        self._unit_changed()
+
+    def _unit_changed(self) -> None:
+        for widget in (self._calibration_label, self.calibration_db):
+            widget.setVisible(self.unit.currentData() == "dn")
+        self.changed.emit()
+
+
+def _named(layer: QgsRasterLayer) -> str:
+    """What BANDS calls `layer`: its file, so that Processing's history can be run again; else its id.
+
+    A semicolon or a line's end in a path would separate two bands.
+    """
+    source = raster_source(layer)
+    return layer.id() if ";" in source or "\n" in source else source
+
+
+def unit_labels() -> dict[str, str]:
+    """The units of the protocol as a person reads them."""
+    return {
+        "auto": tr("Detect; ask where not certain"),
+        "db": tr("Decibels (dB)"),
+        "power": tr("Linear power"),
+        "amplitude": tr("Amplitude"),
+        "dn": tr("Digital numbers of a GRD product"),
+        "scaled": tr("Grey levels of unknown scale"),
+    }

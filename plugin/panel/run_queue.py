@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs of `sardine:landcover` as QGIS tasks, one after the other. Main thread only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from qgis.core import QgsApplication, QgsProcessingAlgRunnerTask, QgsProcessingContext, QgsProcessingException, QgsProject
+from qgis.gui import QgsGui
+from qgis.PyQt.QtCore import QEventLoop, QObject, QTimer, pyqtSignal
+
+from ...backend.model_card import ModelCard
+from ...backend.protocol import JobResult, SardineError, decode
+from ..processing.parameters import RASTER_OUTPUTS
+from ..translation import tr
+from .run_feedback import RunFeedback
+
+ALGORITHM = "sardine:landcover"
+LONGEST_END_MS = 20_000
+"""What a backend may take that has to be asked, told and killed; see `Patience`."""
+
+
+class Run:
+    """One run: what was asked, and after its end `outcome` (done, cancelled or failed), `result` and `outputs`.
+
+    The layers are read when it is made, so that it does not matter to a waiting run whether they are still there.
+    Raises QgsProcessingException where the algorithm refuses the parameters.
+    """
+
+    def __init__(self, parameters: Mapping[str, Any], scene_name: str, card: ModelCard) -> None:
+        self.parameters = dict(parameters)
+        self.scene_name = scene_name
+        self.card = card
+        self.feedback = RunFeedback()
+        self.outcome = ""
+        self.outputs: dict[str, str] = {}
+        self.result: JobResult | None = None
+        self.context = QgsProcessingContext()
+        self.context.setProject(QgsProject.instance())
+        self.context.setFeedback(self.feedback)
+        algorithm = QgsApplication.processingRegistry().createAlgorithmById(ALGORITHM)
+        if algorithm is None:
+            raise QgsProcessingException(tr("The algorithm sardine:landcover is not there: switch the plugin off and on again."))
+        good, message = algorithm.checkParameterValues(self.parameters, self.context)
+        if not good:
+            raise QgsProcessingException(message)
+        self.history = _history(algorithm, self.parameters, self.context)
+        self.task = QgsProcessingAlgRunnerTask(algorithm, self.parameters, self.context, self.feedback)
+        self.task.setDescription(tr("SARdine: {scene}").format(scene=scene_name))
+
+    @property
+    def title(self) -> str:
+        return f"{self.scene_name} · {self.card.name}"
+
+    def destinations(self) -> set[str]:
+        """The files that this run writes, as far as they have been named by a person."""
+        return {str(self.parameters[name]) for name in RASTER_OUTPUTS if self.parameters.get(name)}
+
+    def conclude(self, successful: bool, results: Mapping[str, Any]) -> None:
+        """Takes over what the task came to."""
+        self.task = None  # the task manager deletes it
+        if not successful:
+            self.outcome = "cancelled" if self.feedback.isCanceled() else "failed"
+            return
+        self.outputs = {name: results[name] for name in RASTER_OUTPUTS if results.get(name)}
+        try:
+            report = decode(results.get("REPORT", ""))
+        except SardineError as error:
+            self.feedback.reportError(str(error))
+            self.outcome = "failed"
+            return
+        self.result = report if isinstance(report, JobResult) else None
+        self.outcome = "done"
+
+
+class RunQueue(QObject):
+    """The runs of a panel. `started` and `ended` carry the Run; `changed` tells that the number of waiting runs has changed."""
+
+    started = pyqtSignal(object)
+    ended = pyqtSignal(object)
+    changed = pyqtSignal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.current: Run | None = None
+        self.waiting: list[Run] = []
+        self._started_at_s = 0.0
+
+    def add(self, run: Run) -> None:
+        """Starts `run`, or lets it wait for those before it."""
+        self.waiting.append(run)
+        self.changed.emit()
+        self._next()
+
+    def taken(self) -> set[str]:
+        """Files that a run of this queue is going to write."""
+        runs = [*self.waiting, *([self.current] if self.current else [])]
+        return {path for run in runs for path in run.destinations()}
+
+    def running_s(self) -> float:
+        """Seconds since the current run was started."""
+        return time.monotonic() - self._started_at_s if self.current else 0.0
+
+    def cancel_current(self) -> None:
+        """Asks the current run to stop; `ended` follows when nothing of it is left."""
+        if self.current is not None and self.current.task is not None:
+            self.current.task.cancel()
+
+    def drop_waiting(self) -> None:
+        """Forgets the runs that have not begun."""
+        self.waiting.clear()
+        self.changed.emit()
+
+    def cancel_all(self) -> None:
+        """Nothing waits any more, and the current run is asked to stop."""
+        self.drop_waiting()
+        self.cancel_current()
+
+    def shut_down(self) -> bool:
+        """Cancels all and waits until no backend runs any more; returns whether none does."""
+        self.cancel_all()
+        if self.current is None:
+            return True
+        loop = QEventLoop()
+        self.ended.connect(loop.quit)
+        QTimer.singleShot(LONGEST_END_MS, loop.quit)
+        loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
+        return self.current is None
+
+    def _next(self) -> None:
+        if self.current is not None or not self.waiting:
+            return
+        run = self.current = self.waiting.pop(0)
+        self._started_at_s = time.monotonic()
+        run.history_id, _ = QgsGui.historyProviderRegistry().addEntry("processing", run.history)
+        run.task.executed.connect(lambda successful, results: self._end(run, successful, results))
+        self.changed.emit()
+        self.started.emit(run)
+        QgsApplication.taskManager().addTask(run.task)
+
+    def _end(self, run: Run, successful: bool, results: dict[str, Any]) -> None:
+        run.conclude(successful, results)
+        ended = {"results": dict(results), "log": run.feedback.log}
+        QgsGui.historyProviderRegistry().updateEntry(run.history_id, {**run.history, **ended})
+        self.current = None
+        self.ended.emit(run)
+        self._next()
+
+
+def _history(algorithm: Any, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
+    """An entry of Processing's history, as its own dialog writes it."""
+    entry = {
+        "python_command": algorithm.asPythonCommand(parameters, context),
+        "algorithm_id": algorithm.id(),
+        "parameters": algorithm.asMap(parameters, context),
+    }
+    command, complete = algorithm.asQgisProcessCommand(parameters, context)
+    return {**entry, "process_command": command} if complete else entry
