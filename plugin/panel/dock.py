@@ -204,7 +204,7 @@ class SardineDock(QgsDockWidget):
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.run_bar)
         self.setWidget(body)
-        self.setMinimumWidth(350)
+        self.setMinimumWidth(360)
 
     def _connect(self) -> None:
         self.scene.layerChanged.connect(self._scene_changed)

@@ -74,7 +74,7 @@ def test_card_of_a_newer_format_should_be_refused_as_newer():
     ],
 )
 def test_card_with_a_bad_value_should_be_refused_naming_it(changes, named):
-    text = json.dumps(dataclasses.asdict(small_card(**changes)))
+    text = small_card(**changes).to_json()
     with pytest.raises(SardineError, match=named) as caught:
         ModelCard.from_json(text)
     assert caught.value.code == ErrorCode.MODEL_CARD_INVALID
@@ -92,7 +92,7 @@ def test_encoder_sizes_out_of_range_should_be_refused(key, value):
 
 
 def test_all_problems_should_be_named_at_once():
-    text = json.dumps(dataclasses.asdict(small_card(window_px=33, temperature=0.0)))
+    text = small_card(window_px=33, temperature=0.0).to_json()
     with pytest.raises(SardineError, match=r"window.*temperature"):
         ModelCard.from_json(text)
 

@@ -138,7 +138,7 @@ def test_source_that_is_no_path_should_be_no_trouble(tmp_path):
 AS_NOBODY = """
 import os, sys
 sys.path.insert(0, sys.argv[2])
-import numpy, backend.output_paths as p  # before the change of user, who may not be able to read this folder
+import numpy, backend.output.paths as p  # before the change of user, who may not be able to read this folder
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 try:
     p.check_output_paths({"landcover": sys.argv[1]}, [], overwrite=True)

@@ -30,7 +30,7 @@ SMALL = DinoConfig(hidden_dim=24, bottleneck_dim=8)
 
 
 def config(**changes: object) -> PretrainConfig:
-    return dataclasses.replace(PretrainConfig(Path("run"), ChipSourceConfig(folder=Path("scenes"))), **changes)
+    return dataclasses.replace(PretrainConfig(Path("run"), ChipSourceConfig((Path("chips"),))), **changes)
 
 
 def make_dino(drop_path: float = 0.0, registers: int = 0) -> Dino:
@@ -254,6 +254,6 @@ def test_bf16_step_should_be_near_the_float32_one() -> None:
 
 
 def test_config_should_name_all_problems_at_once() -> None:
-    with pytest.raises(ValueError, match=r"data.folder or data.arrays.*patch_px must be 8 or 16.*precision must be") as caught:
-        PretrainConfig(Path("run"), ChipSourceConfig(), encoder=EncoderConfig(patch_px=12), precision="fp16")
+    with pytest.raises(ValueError, match=r"data.stores.*patch_px must be 8 or 16.*precision must be") as caught:
+        PretrainConfig(Path("run"), ChipSourceConfig(()), encoder=EncoderConfig(patch_px=12), precision="fp16")
     assert str(caught.value).count(";") == 2

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from rasterio.errors import NotGeoreferencedWarning
+from rasterio.io import MemoryFile
 from torch import Tensor
 
 GAP_PX = 2
@@ -32,12 +32,15 @@ def write_views(path: Path, large: Tensor, small: Tensor | None, chips: int) -> 
 
 
 def write_png(path: Path, picture: npt.NDArray[np.uint8]) -> None:
-    """Writes `picture` [H, W, 1 or 3]."""
+    """Writes `picture` [H, W, 1 or 3]. Raises OSError, for a full disk among others."""
     height, width, count = picture.shape
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a picture has no place on the ground
-        with rasterio.open(path, "w", driver="PNG", height=height, width=width, count=count, dtype="uint8") as file:
-            file.write(picture.transpose(2, 0, 1))
+        # In memory first: GDAL raises no OSError for a disk that is full.
+        with MemoryFile() as memory:
+            with memory.open(driver="PNG", height=height, width=width, count=count, dtype="uint8") as file:
+                file.write(picture.transpose(2, 0, 1))
+            path.write_bytes(memory.read())
 
 
 def grey_levels(view: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
