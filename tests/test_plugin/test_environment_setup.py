@@ -219,7 +219,7 @@ def test_setup_should_not_outlive_a_qgis_that_is_killed(plan, root, tmp_path) ->
 import sys; sys.path.insert(0, {str(root)!r}); import tests.conftest
 from pathlib import Path
 from qgis.PyQt.QtCore import QCoreApplication
-from sardine.plugin.guarded_process import GuardedProcess
+from sardine.plugin.child.guarded_process import GuardedProcess
 import os
 app = QCoreApplication([])
 child = GuardedProcess()

@@ -164,7 +164,7 @@ manager.setMasterPassword("for a test", True)
 manager.storeCertAuthority(QSslCertificate.fromPath(sys.argv[3])[0])
 manager.rebuildCaCertsCache()
 manager.rebuildTrustedCaCertsCache()
-from sardine.plugin.network_settings import write_certificates
+from sardine.plugin.environment.network_settings import write_certificates
 write_certificates(Path(sys.argv[4]), [])
 """
 """A QGIS of its own: pytest's has no store of certificates."""
