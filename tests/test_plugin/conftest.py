@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -23,6 +24,17 @@ from sardine.plugin.panel.memory import PREFIX
 from tests.test_plugin.material import radar_db, write_header_only_model, write_interpreter, write_model, write_raster
 from tests.test_plugin.panel_tools import add
 from tests.test_plugin.wheels import write_backend_wheels
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_layer_outlives_qgis(qgis_app: QgsApplication) -> Iterator[None]:
+    """Frees, before QGIS ends, the layers that only Python's collector frees.
+
+    `pytest.raises(…) as caught` holds the frame that holds `caught`, and so the layers of that frame. Collected with the interpreter,
+    when GDAL has been shut down, such a layer ends it with a segmentation fault.
+    """
+    yield
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)
