@@ -192,11 +192,11 @@ class FinetuneRun:
             self.best_iou, self.best_step = found.scores.mean_iou, self.step
             self._save_checkpoint(found)
         self._save()
+        self._picture(found)
 
     def _scored(self, limit: int) -> Validation:
         found = validate(self.segmenter.averaged, self.card, self.data, self.device, self.bf16, limit)
         self.log.write(self.step, found.figures(), "validation")
-        write_samples(self.config.out / "validation.png", found.samples, self.card, self.data.members)
         names = (item.name for item in self.card.classes)
         per_class = ", ".join(f"{name} {iou:.2f}" for name, iou in zip(names, found.scores.iou, strict=True))
         stores = "; ".join(f"{name} {scores.mean_iou:.3f}" for name, scores in found.by_store.items())
@@ -216,6 +216,7 @@ class FinetuneRun:
             self.segmenter.averaged.load_state_dict(load_checkpoint(self.config.out).weights)
         found = self._scored(0)
         self._save_checkpoint(found)
+        self._picture(found)
         self.log.say(
             f"Done: {self.step} steps; the weights of step {self.best_step or self.step} are in {self.config.out}. Write a model "
             f"file of them with `python -m training.run export --run {self.config.out} --out … --name …`."
@@ -237,6 +238,13 @@ class FinetuneRun:
             save_checkpoint(self.config.out, Checkpoint(weights, card.to_json(), config_json(self.config), report["step"], report))
             (self.config.out / "report.json").write_text(json.dumps(report, indent=1))
         except (OSError, RuntimeError) as error:
+            raise self.log.saving_failed(self.step, error) from error
+
+    def _picture(self, found: Validation) -> None:
+        """Draws some validation chips; last, so that a full disk costs the picture and not the weights."""
+        try:
+            write_samples(self.config.out / "validation.png", found.samples, self.card, self.data.members)
+        except OSError as error:
             raise self.log.saving_failed(self.step, error) from error
 
     def _save(self) -> None:
