@@ -29,6 +29,22 @@ SCREEN = "1440x960x24"
 LONGEST_VISIT_S = 480
 """About 80 s on two idle cores; a machine that trains a model beside takes several times as long to import torch."""
 
+SETTINGS = """[fonts]
+downloadMissingFonts=false
+
+[core]
+httpsfeedqgisorg\\disabled=true
+
+[app]
+news-feed\\items\\httpsfeedqgisorg\\disabled=true
+"""
+"""Of an otherwise empty profile: no download of fonts and news at the start.
+
+QGIS 3.40.6 dies at its end, without any plugin too, where a thread of its task manager has fetched something, rested for 30 s, runs
+another task and is still there: what QgsAuthConfigurationStorageDb tied to the thread's end outlives it. QGIS's pull request 62429
+mends that.
+"""
+
 PROGRAMS = {"qgis": "qgis", "Xvfb": "xvfb", "openbox": "openbox"}
 
 
@@ -96,6 +112,9 @@ def visit(folder: Path, scene: Path) -> Visit:
     }
     folder.chmod(0o700)
     profiles = folder / "profiles"
+    settings = profiles / "profiles/default/QGIS/QGIS3.ini"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(SETTINGS)
     with screen(environ) as display, (folder / "qgis.log").open("w") as log:
         line = ["qgis", "--profiles-path", str(profiles), "--noversioncheck", "--nologo", "--code", str(folder / "story.py")]
         qgis = subprocess.Popen(line, env={**environ, "DISPLAY": display}, stdout=log, stderr=log, start_new_session=True)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import subprocess
 
-import pytest
 import rasterio
 
 from scripts import package
@@ -15,9 +14,6 @@ from tests.test_desktop.conftest import Visit
 ROOT = package.ROOT
 
 
-@pytest.mark.xfail(
-    reason="QGIS 3.40 dies on signal 11 at the end of the whole visit, after Python has gone; the cause is not found"
-)
 def test_qgis_should_end_well(visit: Visit) -> None:
     assert (visit.status, (visit.folder / "crash.txt").read_text()) == (0, "")
 

@@ -30,7 +30,7 @@ from tests.test_plugin.wheels import write_backend_wheels
 def no_layer_outlives_qgis(qgis_app: QgsApplication) -> Iterator[None]:
     """Frees, before QGIS ends, the layers that only Python's collector frees.
 
-    `pytest.raises(…) as caught` holds the frame that holds `caught`, and so the layers of that frame. Collected with the interpreter,
+    `pytest.raises(…) as caught` holds the frame that holds `caught`, and so the layers of that frame. Freed with Python itself,
     when GDAL has been shut down, such a layer ends it with a segmentation fault.
     """
     yield
