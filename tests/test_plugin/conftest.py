@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import sardine
-from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingFeedback, QgsProject, QgsSettings
+from qgis.core import QgsApplication, QgsMapLayer, QgsProcessingContext, QgsProcessingFeedback, QgsProject, QgsSettings
 from qgis.gui import QgisInterface
+from qgis.PyQt import sip
 from sardine.plugin.environment.base_python import PythonFacts, ask_command, read_facts
 from sardine.plugin.environment.builds import build_of, package_name
 from sardine.plugin.environment.folder import environment_path, read_requirements
@@ -28,13 +29,16 @@ from tests.test_plugin.wheels import write_backend_wheels
 
 @pytest.fixture(autouse=True, scope="session")
 def no_layer_outlives_qgis(qgis_app: QgsApplication) -> Iterator[None]:
-    """Frees, before QGIS ends, the layers that only Python's collector frees.
+    """Frees, before QGIS ends, the layers that Python still owns: those in cycles, and those that something holds to the end.
 
-    `pytest.raises(…) as caught` holds the frame that holds `caught`, and so the layers of that frame. Freed with Python itself,
+    `pytest.raises(…) as caught` holds the frame that holds `caught`, and so the layers of that frame. Freed with the interpreter,
     when GDAL has been shut down, such a layer ends it with a segmentation fault.
     """
     yield
     gc.collect()
+    for thing in gc.get_objects():
+        if isinstance(thing, QgsMapLayer) and not sip.isdeleted(thing) and sip.ispyowned(thing):
+            sip.delete(thing)
 
 
 @pytest.fixture(autouse=True)
