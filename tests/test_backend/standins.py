@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -51,14 +53,16 @@ class MemorySink:
     def __init__(self, *outputs):
         self.outputs = frozenset(outputs)
         self.strips = {name: [] for name in outputs}
-        self._folder = tempfile.TemporaryDirectory()
+        # A TemporaryDirectory that is left to the collector warns, in whatever test is running then.
+        self._folder = Path(tempfile.mkdtemp())
+        weakref.finalize(self, shutil.rmtree, self._folder)
 
     def write(self, strip):
         assert strip.row == sum(values.shape[1] for values in self.strips[strip.output])
         self.strips[strip.output].append(strip.values.copy())
 
     def spill_attention(self, heads, columns):
-        return RowSpill(Path(self._folder.name) / "attention.rows", heads, columns)
+        return RowSpill(self._folder / "attention.rows", heads, columns)
 
     def raster(self, name):
         return np.concatenate(self.strips[name], axis=1)
