@@ -18,7 +18,7 @@ from training.chips.config import ChipsConfig, SourceConfig, SplitConfig
 from training.config import ConfigError
 from training.evaluate import unet
 from training.evaluate.baselines import ForestMapper, OtsuMapper, ThresholdMapper, local_features, otsu_threshold
-from training.evaluate.config import EvaluateConfig
+from training.evaluate.config import EvaluateConfig, FoldTraining
 from training.evaluate.cross_validation import cross_validate
 from training.evaluate.figures import Definition, difference, overall_accuracy
 from training.evaluate.finetuned import finetuned
@@ -209,6 +209,13 @@ def test_cross_validation_should_measure_each_scene_once_and_go_on_where_it_was(
     assert kept.read_text() == kept_text  # read, not made again
     assert again.read_text() == before[1]
 
+    parts = dataclasses.replace(config, out=tmp_path / "parts")
+    for number in range(2):
+        assert cross_validate(dataclasses.replace(parts, only_folds=(number,))) == {}
+        assert (parts.out / f"fold_{number}" / "forest_real_1.json").is_file()
+        assert not (parts.out / "evaluation.json").exists()
+    assert cross_validate(parts)["water"]["Otsu on VH"] == table["water"]["Otsu on VH"]
+
     with pytest.raises(ValueError, match="other folds"):
         cross_validate(dataclasses.replace(config, seed=3))
 
@@ -236,18 +243,18 @@ def test_finetuned_model_should_not_see_the_held_out_place_and_be_made_once(tmp_
     held_out = ("place0_S1.tif",)
     fold = tmp_path / "fold_0"
     mapper = finetuned(settings, held_out, fold, "ViT", 0, "cpu")
-    report = load_checkpoint(fold / "finetuned_0").report
+    report = load_checkpoint(fold / "ViT_0").report
     assert report["data"]["stores"][1]["real_places"] == ["place1_S1.tif", "place2_S1.tif"]
     config = EvaluateConfig(tmp_path / "out", (WATER_SET,), folds=2, data=folder)
     scene = gather(config).scenes[0]
     found = mapper.map(scene, WATER)
     assert found.groups.shape == (64, 64)
     assert set(np.unique(found.groups)) <= {0, 1}
-    written = (fold / "finetuned_0.safetensors").stat().st_mtime_ns
+    written = (fold / "ViT_0.safetensors").stat().st_mtime_ns
     finetuned(settings, held_out, fold, "ViT", 0, "cpu")
     with pytest.raises(ValueError, match="trained on place2_S1"):
         finetuned(settings, ("place2_S1.tif",), fold, "ViT", 0, "cpu")
-    assert (fold / "finetuned_0.safetensors").stat().st_mtime_ns == written
+    assert (fold / "ViT_0.safetensors").stat().st_mtime_ns == written
 
 
 def test_method_should_never_learn_from_a_place_that_is_held_out(tmp_path: Path) -> None:
@@ -299,8 +306,14 @@ def test_fold_settings_should_be_checked_together() -> None:
         )
     for part in ("folds must be 0 or at least 2", "not tree", "need simulated scenes", "legends water"):
         assert part in str(error.value)
-    with pytest.raises(ConfigError, match="finetune_note must say"):
-        EvaluateConfig(Path("o"), (WATER_SET,), folds=2, finetune=Path("f.yaml"))
+    with pytest.raises(ConfigError, match="note of each of finetuned must say"):
+        EvaluateConfig(Path("o"), (WATER_SET,), folds=2, finetuned=(FoldTraining(Path("f.yaml"), " "),))
+    with pytest.raises(ConfigError, match="a file name of its own"):
+        EvaluateConfig(
+            Path("o"), (WATER_SET,), folds=2, finetuned=(FoldTraining(Path("f.yaml"), "x"), FoldTraining(Path("a/f.yaml"), "x"))
+        )
+    with pytest.raises(ConfigError, match=r"only_folds must lie in 0\.\.1"):
+        EvaluateConfig(Path("o"), (WATER_SET,), folds=2, only_folds=(2,))
     with pytest.raises(ConfigError, match="model must name"):
         EvaluateConfig(Path("o"), (WATER_SET,))
     with pytest.raises(ConfigError, match="need folds"):

@@ -64,6 +64,18 @@ class LabelSet:
 
 
 @dataclass(frozen=True)
+class FoldTraining:
+    """A `finetune` that is run in each fold with its places held out, exported, and measured through the backend."""
+
+    config: Path
+    """Its settings (YAML). The file's name tells it from others in tables and below `out`."""
+
+    note: str
+    """What the pre-training that it begins with saw of the places, for the card: for example "pre-trained on all places,
+    unlabelled", or "no pre-training"."""
+
+
+@dataclass(frozen=True)
 class EvaluateConfig:
     """Figures of a model on labelled scenes, mapped by the backend as a user maps them; JSON for the card and an HTML report."""
 
@@ -105,19 +117,17 @@ class EvaluateConfig:
     """Replace an evaluation that is already in `out`. Folds go on where they were instead."""
 
     folds: int = 0
-    """Cross-validation in this many folds, grouped by place: baselines and `finetune` learn from the places of the other folds.
+    """Cross-validation in this many folds, grouped by place: baselines and `finetuned` learn from the places of the other folds.
     What `out` holds already is not done again. 0: none."""
+
+    only_folds: tuple[int, ...] = ()
+    """Do these folds alone (counted from 0) and make no table: so several processes or machines share the work in one `out`."""
 
     baselines: tuple[str, ...] = ()
     """Methods to run in the folds: otsu, threshold, forest, forest_simulated, unet, unet_simulated."""
 
-    finetune: Optional[Path] = None
-    """Settings (YAML) of a `finetune` that is run in each fold with its places held out, exported, and measured through the
-    backend."""
-
-    finetune_note: str = ""
-    """What the pre-training that `finetune` begins with saw of the places, for the card: for example "pre-trained on all places,
-    unlabelled", or "no pre-training"."""
+    finetuned: tuple[FoldTraining, ...] = ()
+    """Fine-tunings to run in the folds."""
 
     simulated: Optional[LabelSet] = None
     """Simulated scenes that forest_simulated and unet_simulated learn from beside the real ones. WorldCover codes: six_groups."""
@@ -153,10 +163,15 @@ def _fold_problems(config: EvaluateConfig) -> list[str]:
     problems = []
     if config.folds == 1 or config.folds < 0:
         problems.append("folds must be 0 or at least 2")
-    if not config.folds and (config.baselines or config.finetune):
-        problems.append("baselines and finetune need folds")
-    if config.finetune is not None and not config.finetune_note.strip():
-        problems.append("finetune_note must say what the pre-training saw of the places")
+    if not config.folds and (config.baselines or config.finetuned or config.only_folds):
+        problems.append("baselines, finetuned and only_folds need folds")
+    if not set(config.only_folds) <= set(range(config.folds)):
+        problems.append(f"only_folds must lie in 0..{config.folds - 1}")
+    if any(not item.note.strip() for item in config.finetuned):
+        problems.append("the note of each of finetuned must say what its pre-training saw of the places")
+    names = [item.config.stem for item in config.finetuned]
+    if len(set(names)) < len(names):
+        problems.append("each of finetuned needs a config with a file name of its own")
     unknown = set(config.baselines) - set(BASELINES)
     if unknown:
         problems.append(f"baselines must be of {', '.join(BASELINES)}, not {', '.join(sorted(unknown))}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Sequence
+from typing import cast
 
 from backend.model_card import read_header
 from training.evaluate.command import model_file
@@ -22,7 +23,8 @@ Table = dict[str, dict[str, list[Figure]]]
 
 
 def cross_validate(config: EvaluateConfig) -> Table:
-    """Runs the folds, prints the table and writes each method's figures (for the card), evaluation.json and report.html.
+    """Runs the folds, prints the table and writes each method's figures (for the card), evaluation.json and report.html. With
+    `only_folds` there is no table.
 
     Raises FileNotFoundError without scenes, ValueError for fewer places than folds and where `out` holds folds of other places.
     """
@@ -33,6 +35,9 @@ def cross_validate(config: EvaluateConfig) -> Table:
         card = read_header(model).card if model else None
         methods = methods_of(config, model, settings)
         scores = run_folds(config, material, folds, methods)
+        if config.only_folds:
+            print(f"Done: folds {', '.join(map(str, config.only_folds))}. Without only_folds the same command makes the table.")
+            return {}
         facts = provenance(config, card)
     table = table_of(scores, config)
     differences = differences_of(scores, config)
@@ -65,17 +70,15 @@ def cross_validate(config: EvaluateConfig) -> Table:
     return table
 
 
-def _settings_of(config: EvaluateConfig) -> FinetuneConfig | None:
-    """The settings of `config.finetune`, checked before anything runs; what is wrong with them ends the process as a command line
-    does.
+def _settings_of(config: EvaluateConfig) -> list[FinetuneConfig]:
+    """The settings of each of `config.finetuned`, checked before anything runs; what is wrong with them ends the process as a
+    command line does.
     """
-    if config.finetune is None:
-        return None
     from training.run import parse
 
-    settings = parse(["finetune", "--config", str(config.finetune)])[1]
-    assert isinstance(settings, FinetuneConfig)
-    return settings
+    found = [parse(["finetune", "--config", str(item.config)])[1] for item in config.finetuned]
+    assert all(isinstance(settings, FinetuneConfig) for settings in found)
+    return cast("list[FinetuneConfig]", found)
 
 
 def by_legend(scores: Scores) -> dict[str, dict[str, list[list[SceneScore]]]]:

@@ -34,12 +34,12 @@ def fold_settings(settings: FinetuneConfig, held_out: Sequence[str], run: Path, 
 
 
 def finetuned(settings: FinetuneConfig, held_out: Sequence[str], folder: Path, name: str, seed: int, device: str) -> BackendMapper:
-    """The model of a fold, trained unless `folder` holds its file already; a run that was stopped goes on.
+    """The model of a fold, trained unless `folder` holds its file already; a run that was stopped goes on. Files bear `name`.
 
     Raises ValueError where the model has seen a place of the fold all the same, from the weights that it began with, and what
     `finetune` and `export` raise.
     """
-    path, run = folder / f"finetuned_{seed}.safetensors", folder / f"finetuned_{seed}"
+    path, run = folder / f"{name}_{seed}.safetensors", folder / f"{name}_{seed}"
     if not path.is_file():
         finetune(fold_settings(settings, held_out, run, seed, device))
         export(ExportConfig(run=run, out=path, name=f"{name}, {folder.name}, seed {seed}"))

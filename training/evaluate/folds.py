@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from backend.protocol import SardineError
 from training.evaluate.baselines import ForestMapper, OtsuMapper, ThresholdMapper
-from training.evaluate.config import EvaluateConfig
+from training.evaluate.config import EvaluateConfig, FoldTraining
 from training.evaluate.finetuned import finetuned
 from training.evaluate.learning import LearningScene, learning_scene
 from training.evaluate.legends import SIX_GROUPS
@@ -70,25 +70,26 @@ class Method:
         return re.sub(r"\W+", "_", self.name).strip("_").lower()
 
 
-def methods_of(config: EvaluateConfig, model: Path | None, settings: FinetuneConfig | None) -> list[Method]:
+def methods_of(config: EvaluateConfig, model: Path | None, settings: Sequence[FinetuneConfig]) -> list[Method]:
     """The methods of the configuration, in its order.
 
-    `model` is a fixed model file, `settings` those of the `finetune` that is run in each fold; None for none.
+    `model` is a fixed model file or None, `settings` those of each of `config.finetuned`.
     """
     found = [_baseline(name, config) for name in config.baselines]
-    if settings is not None:
-        name = f"ViT by {config.finetune.name}" if config.finetune else "ViT"
-        found.append(
-            Method(
-                name,
-                lambda fold, seed: finetuned(settings, fold.held_out, fold.folder, name, seed, config.device),
-                note=f"{CROSS_VALIDATED}; {config.finetune_note}",
-            )
-        )
+    found += [_finetuned(item, one, config.device) for item, one in zip(config.finetuned, settings, strict=True)]
     if model is not None:
         mapper = BackendMapper(model, config.device)
         found.append(Method(mapper.name, lambda fold, seed: mapper, False, config.note))
     return found
+
+
+def _finetuned(training: FoldTraining, settings: FinetuneConfig, device: str) -> Method:
+    name = training.config.stem
+    return Method(
+        name,
+        lambda fold, seed: finetuned(settings, fold.held_out, fold.folder, name, seed, device),
+        note=f"{CROSS_VALIDATED}; {training.note}",
+    )
 
 
 def _baseline(name: str, config: EvaluateConfig) -> Method:
@@ -162,7 +163,7 @@ Scores = dict[str, dict[int, list[SceneScore]]]
 
 
 def run_folds(config: EvaluateConfig, material: Material, folds: Sequence[Sequence[str]], methods: Sequence[Method]) -> Scores:
-    """Measures every method on every fold. What `out` holds already is not done again.
+    """Measures every method on every fold, or on `config.only_folds`. What `out` holds already is not done again.
 
     Raises ValueError where `out` holds folds of other places.
     """
@@ -170,6 +171,8 @@ def run_folds(config: EvaluateConfig, material: Material, folds: Sequence[Sequen
     _check_same(config.out / "folds.json", {"seed": config.seed, "folds": [list(places) for places in folds]})
     scores: Scores = {}
     for number, held_out in enumerate(folds):
+        if config.only_folds and number not in config.only_folds:
+            continue
         fold = Fold(
             number,
             tuple(held_out),

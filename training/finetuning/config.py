@@ -70,8 +70,15 @@ class LabelledDataConfig:
     nodata_chance: float = 0.08
     """Chance that a strip of a crop is made nodata."""
 
+    label_balance: float = 0.0
+    """Chance that a crop is placed on a pixel of a kind of label that is drawn evenly among those that its chip holds, so that
+    small polygons and rare classes are seen as often as large ones. Other crops lie anywhere in the chip."""
+
     flip: bool = True
     """Mirror crops along rows and columns, which also exchanges the look direction."""
+
+    transpose: bool = False
+    """Exchange rows and columns of half of the crops: with `flip`, all quarter turns."""
 
 
 @dataclass(frozen=True)
@@ -252,7 +259,7 @@ def _problems(config: FinetuneConfig) -> list[str]:
         problems.append(f"data.classes: {error}")
     need(0 <= data.place_balance <= 1, "data.place_balance must lie in 0..1")
     need(data.gain_db >= 0 and data.band_gain_db >= 0, "gains must not be negative")
-    for name in ("speckle_chance", "channel_drop", "nodata_chance"):
+    for name in ("speckle_chance", "channel_drop", "nodata_chance", "label_balance"):
         need(0 <= getattr(data, name) <= 1, f"data.{name} must lie in 0..1")
     need(1 < data.speckle_looks[0] <= data.speckle_looks[1], "data.speckle_looks must rise from above 1")
     need(ALL_BLOCKS <= config.train_blocks <= network.depth, f"train_blocks must lie in {ALL_BLOCKS}..{network.depth}")

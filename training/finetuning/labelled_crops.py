@@ -36,9 +36,12 @@ class CropDraws:
     corner: F32
     """[n, 2]: where the crop lies, from the first to the last row and column that it can begin at."""
     pixel: F32
-    """Which labelled pixel the crop is moved to, where it would hold none."""
+    """Which labelled pixel the crop is moved to, where it would hold none or is placed on a kind of label."""
+    kind: F32
+    """Which of the chip's kinds of label the crop is placed on; below 0: on none, it lies where `corner` says."""
     mirrored: npt.NDArray[np.bool_]
     """[n, 2]: along rows, along columns."""
+    transposed: npt.NDArray[np.bool_]
     strip: F32
     """[n, 2]: width of the nodata strip as a share of half the crop (0: none); below 0.5 it lies along the columns."""
     gain_db: F32
@@ -75,13 +78,16 @@ class CropPlanner:
         band_gain_db = rng.uniform(-config.band_gain_db, config.band_gain_db, (n, self._bands))
         strip = rng.random((n, 2)) * np.stack([rng.random(n) < config.nodata_chance, np.ones(n)], axis=1)
         looks = rng.uniform(*config.speckle_looks, n)
+        kind = np.where(rng.random(n) < config.label_balance, rng.random(n), -1.0)
         return CropDraws(
             store=store,
             chip=chosen - self._firsts[store],
             date=rng.random(n).astype(np.float32),
             corner=rng.random((n, 2)).astype(np.float32),
             pixel=rng.random(n).astype(np.float32),
+            kind=kind.astype(np.float32),
             mirrored=(rng.random((n, 2)) < 0.5) & config.flip,
+            transposed=(rng.random(n) < 0.5) & config.transpose,
             strip=strip.astype(np.float32),
             gain_db=(gain_db + band_gain_db).astype(np.float32),
             looks=np.where(rng.random(n) < config.speckle_chance, looks, np.inf).astype(np.float32),
@@ -97,32 +103,41 @@ def read_crops(data: LabelledData, draws: CropDraws, crop_px: int) -> tuple[F32,
     target = np.empty((count, crop_px, crop_px), dtype=np.uint8)
     for number in range(count):
         chips = data.train[draws.store[number]]
-        part = _crop(chips, int(draws.chip[number]), draws.corner[number], float(draws.pixel[number]), crop_px)
-        db, label = _read(chips, int(draws.chip[number]), float(draws.date[number]), part)
+        chip, corner = int(draws.chip[number]), draws.corner[number]
+        part = _crop(chips, chip, corner, float(draws.pixel[number]), float(draws.kind[number]), crop_px)
+        db, label = _read(chips, chip, float(draws.date[number]), part)
         width, side = draws.strip[number]
         if width > 0:
             end = 1 + int(width * (crop_px // 2 - 1))
             db[(slice(None), *(np.s_[:, :end] if side < 0.5 else np.s_[:end, :]))] = np.nan
         flips = tuple(slice(None, None, -1 if mirror else 1) for mirror in draws.mirrored[number])
-        values_db[number], target[number] = db[(slice(None), *flips)], label[flips]
+        db, label = db[(slice(None), *flips)], label[flips]
+        turned = draws.transposed[number]
+        values_db[number], target[number] = (db.swapaxes(1, 2), label.T) if turned else (db, label)
     return values_db, target
 
 
-def _crop(chips: LabelledChips, chip: int, corner: F32, pixel: float, crop_px: int) -> tuple[slice, slice]:
-    """Where the crop lies: anywhere in what the scene fills of the chip; moved onto a labelled pixel where it would hold none."""
+def _crop(chips: LabelledChips, chip: int, corner: F32, pixel: float, kind: float, crop_px: int) -> tuple[slice, slice]:
+    """Where the crop lies: on a pixel of a kind of label, or anywhere in what the scene fills of the chip; moved onto a labelled
+    pixel where it would hold none.
+    """
     row = chips.rows[chip]
     index = chips.split.index
     # A scene smaller than the crop lies in the upper left corner; the rest of the crop is nodata.
     room = [max(int(index[key][row]) - crop_px, 0) for key in ("height_px", "width_px")]
-    starts = [int(share * (last + 1)) for share, last in zip(corner, room, strict=True)]
-    part = _part(starts, crop_px)
+    part = _part([int(share * (last + 1)) for share, last in zip(corner, room, strict=True)], crop_px)
     labels = chips.split.labels[row]
-    if (chips.table[labels[part]] == IGNORE).all():
-        labelled = np.flatnonzero(chips.table[labels] != IGNORE)
-        place = np.unravel_index(labelled[int(pixel * len(labelled))], labels.shape)
-        starts = [int(at) - int(share * crop_px) for at, share in zip(place, corner, strict=True)]
-        part = _part([min(max(start, 0), last) for start, last in zip(starts, room, strict=True)], crop_px)
-    return part
+    if kind >= 0:
+        kinds = np.flatnonzero(chips.labelled_px[chip])
+        wanted = chips.table[labels] == kinds[int(kind * len(kinds))]
+    elif (chips.table[labels[part]] == IGNORE).all():
+        wanted = chips.table[labels] != IGNORE
+    else:
+        return part
+    found = np.flatnonzero(wanted)
+    place = np.unravel_index(found[int(pixel * len(found))], labels.shape)
+    starts = [int(at) - int(share * crop_px) for at, share in zip(place, corner, strict=True)]
+    return _part([min(max(start, 0), last) for start, last in zip(starts, room, strict=True)], crop_px)
 
 
 def _part(starts: Sequence[int], crop_px: int) -> tuple[slice, slice]:
