@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pickle
 import platform
 import subprocess
@@ -60,12 +61,14 @@ def config_json(config: Any) -> str:
 
 
 def current_commit() -> str:
-    """The commit of the code, with `+changes` where the working tree differs; `unknown` outside a git checkout."""
+    """The commit of the code, with `+changes` where the working tree differs. Outside a git checkout, as on a cluster that is sent
+    the files alone: what the environment variable SARDINE_COMMIT says, or `unknown`.
+    """
     try:
         commit = _git("rev-parse", "HEAD")
         changed = _git("status", "--porcelain", "--", "training", "backend")
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return os.environ.get("SARDINE_COMMIT", "unknown")
     return commit + ("+changes" if changed else "")
 
 

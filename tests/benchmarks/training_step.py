@@ -43,7 +43,7 @@ from training.pretraining.pretrain import encoder_card
 from training.pretraining.run import PretrainRun
 
 WIDTHS = {"ViT-Ti": (192, 3), "ViT-S": (384, 6)}
-WARM_UP_STEPS = 2
+WARM_UP_STEPS = 4
 FED_BATCHES = 40
 """Many more than are made ahead."""
 BF16_PEAK = {"H100": 989e12, "H200": 989e12, "A100": 312e12}
