@@ -9,7 +9,8 @@ help:
 	@echo "make demo [SCENE=scene.tif]   land cover and attention of a simulated (or your) scene, as GeoTIFFs, a picture and a project"
 	@echo "make package [RELEASE=1]      dist/sardine-X.Y.Z.zip for “Install from ZIP”, checked; RELEASE=1 refuses what may not be published"
 	@echo "make test                     all checks and tests"
-	@echo "make desktop [SCENE=scene.tif] a new user's way by clicks in a QGIS under Xvfb; pictures in build/desktop"
+	@echo "make desktop [SCENE=scene.tif] [CREATE=1]   a new user's way by clicks in a QGIS under Xvfb; pictures in build/desktop;"
+	@echo "                              CREATE=1 has the environment made too (minutes, gigabytes from the network)"
 	@echo "make bench                    speed and memory, side by side in one run"
 	@echo "make bench-training           speed of pre-training and fine-tuning, beside a plain DataLoader"
 	@echo "make translations             bring resources/i18n up to the texts of the sources"
@@ -48,7 +49,7 @@ test-qgis: setup
 
 desktop: setup
 	@scripts/need.sh git=git lrelease=qttools5-dev-tools Xvfb=xvfb openbox=openbox
-	SARDINE_SCENE="$(SCENE)" .venv/bin/python -m pytest tests/test_desktop
+	SARDINE_SCENE="$(SCENE)" SARDINE_CREATE="$(CREATE)" .venv/bin/python -m pytest tests/test_desktop
 
 translations:
 	@scripts/need.sh git=git pylupdate5=pyqt5-dev-tools

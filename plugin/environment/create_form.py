@@ -7,20 +7,9 @@ from pathlib import Path
 
 from qgis.core import QgsSettings
 from qgis.gui import QgsFileWidget
-from qgis.PyQt.QtCore import Qt, QUrl, pyqtSignal
+from qgis.PyQt.QtCore import QUrl, pyqtSignal
 from qgis.PyQt.QtGui import QDesktopServices
-from qgis.PyQt.QtWidgets import (
-    QComboBox,
-    QFileDialog,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QPushButton,
-    QSizePolicy,
-    QVBoxLayout,
-    QWidget,
-)
+from qgis.PyQt.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from ..locations import PLUGIN_ROOT
 from ..translation import tr
@@ -30,6 +19,7 @@ from .builds import Build, build_of, fitting_builds, hosts, label, suggest
 from .interpreter import environments_home, usual_home
 from .plan import SetupPlan, needed_mb
 from .python_search import PythonSearch
+from .widgets import button, combo, line, words
 
 INTERNET, WHEELS = "internet", "wheels"
 WHEELS_KEY = "sardine/wheels"
@@ -44,9 +34,10 @@ class CreatePage(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.search = PythonSearch(self)
-        self.build = _combo(self, "build")
-        self.python = _combo(self, "base_python")
-        self.source = _combo(self, "source")
+        self._plan: SetupPlan | None = None
+        self.build = combo(self, "build")
+        self.python = combo(self, "base_python")
+        self.source = combo(self, "source")
         self.wheels = QgsFileWidget(self)
         self.wheels.setObjectName("wheels")
         self.wheels.setStorageMode(QgsFileWidget.StorageMode.GetDirectory)
@@ -54,22 +45,21 @@ class CreatePage(QWidget):
         self.folder = QLineEdit(self)
         self.folder.setObjectName("environment_folder")
         self.folder.setReadOnly(True)
-        self.cost = _text(self, "cost")
-        self.no_python = _text(self, "no_python")
-        self.choose_python = QPushButton(tr("Choose…"), self)
-        self.choose_python.setObjectName("choose_base_python")
-        self.look_again = QPushButton(tr("Look again"), self)
-        self.look_again.setObjectName("look_again")
-        self.get_python = QPushButton(tr("Open python.org"), self)
-        self.get_python.setObjectName("get_python")
-        self.change_folder = QPushButton(tr("Change…"), self)
-        self.change_folder.setObjectName("change_folder")
+        self.cost = words(self, "cost")
+        self.no_python = words(self, "no_python")
+        self.choose_python = button(self, "choose_base_python", tr("Choose…"))
+        self.look_again = button(self, "look_again", tr("Look again"))
+        self.get_python = button(self, "get_python", tr("Open python.org"))
+        self.change_folder = button(self, "change_folder", tr("Change…"))
         self._lay_out()
         self._connect()
 
-    def start(self) -> None:
-        """Looks for Pythons and GPUs; `changed` follows."""
-        self.search.start(self._named())
+    def start(self, plan: SetupPlan | None = None) -> None:
+        """Looks for Pythons and GPUs; `changed` follows. The choices of `plan`, a set-up that runs or failed, are shown again."""
+        self._plan = plan
+        if plan is not None:
+            self.source.setCurrentIndex(self.source.findData(INTERNET if plan.wheels is None else WHEELS))
+        self.search.start(self._named() or (plan.base.path if plan is not None else ""))
         self._update()
 
     def base(self) -> PythonFacts | None:
@@ -107,12 +97,12 @@ class CreatePage(QWidget):
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow(tr("Computes on"), self.build)
-        form.addRow(tr("Made from"), _line(self, self.python, self.choose_python))
+        form.addRow(tr("Made from"), line(self, self.python, self.choose_python))
         source = QVBoxLayout()  # in one row: a hidden row would leave a gap
         source.addWidget(self.source)
         source.addWidget(self.wheels)
         form.addRow(tr("Packages from"), source)
-        form.addRow(tr("Folder"), _line(self, self.folder, self.change_folder))
+        form.addRow(tr("Folder"), line(self, self.folder, self.change_folder))
         without = QHBoxLayout()
         without.addWidget(self.get_python)
         without.addWidget(self.look_again)
@@ -131,7 +121,7 @@ class CreatePage(QWidget):
         self.source.currentIndexChanged.connect(self._update)
         self.wheels.fileChanged.connect(self._update)
         self.choose_python.clicked.connect(self._ask_python)
-        self.look_again.clicked.connect(self.start)
+        self.look_again.clicked.connect(lambda: self.start())
         self.get_python.clicked.connect(lambda: QDesktopServices.openUrl(QUrl(PYTHON_SITE)))
         self.change_folder.clicked.connect(self._ask_folder)
 
@@ -140,8 +130,12 @@ class CreatePage(QWidget):
         self.python.clear()
         for facts in self.search.suitable:
             self.python.addItem(tr("Python {version}: {path}").format(version=facts.version_text, path=facts.path), facts.path)
+        if self._plan is not None:
+            self.python.setCurrentIndex(max(0, self.python.findData(self._plan.base.path)))
         self.python.blockSignals(False)
         self._python_changed()
+        if self._plan is not None:
+            self.show_build(self._plan.build.key)
 
     def _python_changed(self) -> None:
         base = self.base()
@@ -230,31 +224,3 @@ class CreatePage(QWidget):
                 self.cost.setText(str(error))
                 return
             self._update()
-
-
-def _combo(parent: QWidget, name: str) -> QComboBox:
-    combo = QComboBox(parent)
-    combo.setObjectName(name)
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(20)
-    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    return combo
-
-
-def _text(parent: QWidget, name: str) -> QLabel:
-    text = QLabel(parent)
-    text.setObjectName(name)
-    text.setWordWrap(True)
-    text.setTextFormat(Qt.TextFormat.PlainText)
-    text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return text
-
-
-def _line(parent: QWidget, first: QWidget, *others: QWidget) -> QWidget:
-    line = QWidget(parent)
-    layout = QHBoxLayout(line)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.addWidget(first, 1)
-    for other in others:
-        layout.addWidget(other)
-    return line

@@ -102,7 +102,12 @@ def _versions(distributions: list[str]) -> list[str]:
 
 
 def cause(log: str) -> str:
-    """The line of pip's (or Python's) output that tells why it failed: its last ERROR, else what its last exception says."""
+    """The line of pip's (or Python's) output that tells why it failed: its last ERROR, else what its last exception says.
+
+    Empty where pip found nothing because nobody answered: `advice` tells that, and "No matching distribution" would mislead.
+    """
+    if re.search(_NO_ANSWER, log, re.IGNORECASE) and "No matching distribution found" in log:
+        return ""
     lines = [line.rstrip() for line in log.splitlines() if line.strip()]
     for line in reversed(lines):
         if line.startswith("ERROR:") and not line.startswith("ERROR: ResolutionImpossible"):  # the line before says of what
@@ -114,12 +119,34 @@ def cause(log: str) -> str:
     return lines[-1].strip() if lines else ""
 
 
+def sentence(text: str) -> str:
+    """`text` with a full stop, where it is not empty."""
+    return f"{text.rstrip('. ')}." if text else ""
+
+
 def advice(log: str) -> str:
     """What to do about a failure, where its log shows one that is known."""
     for pattern, text in _known():
         if re.search(pattern, log, re.IGNORECASE):
-            return text
+            return text.format(server=_server(log))
     return tr("The details hold all that was printed.")
+
+
+_TLS = r"CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError|certificate verify failed"
+_PROXY = r"ProxyError|407 Proxy|Tunnel connection failed"
+_SOCKS = r"SOCKS support"
+_UNREACHED = (
+    r"NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ConnectTimeout|Read timed out"
+    r"|ReadTimeout|NameResolutionError|Failed to resolve"
+    r"|getaddrinfo failed|Connection refused|Network is unreachable|IncompleteRead|ConnectionResetError"
+)
+_NO_ANSWER = "|".join((_TLS, _PROXY, _SOCKS, _UNREACHED))
+
+
+def _server(log: str) -> str:
+    """The server that was asked last, where pip names it."""
+    named = re.findall(r"host='([^']+)'", log)
+    return tr("The server {name}").format(name=named[-1]) if named else tr("The server")
 
 
 def _known() -> tuple[tuple[str, str], ...]:
@@ -130,27 +157,25 @@ def _known() -> tuple[tuple[str, str], ...]:
             tr("The disk is full. Make room or choose another folder, then press Retry."),
         ),
         (
-            r"CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError|certificate verify failed",
+            _TLS,
             tr(
                 "The certificate of the server or of your proxy is not trusted. Add your organisation's certificate under "
                 "Settings › Options › Authentication › Manage Certificates, then press Retry."
             ),
         ),
         (
-            r"ProxyError|407 Proxy|Tunnel connection failed",
+            _PROXY,
             tr("The proxy refused. Set it up under Settings › Options › Network, then press Retry."),
         ),
         (
-            r"SOCKS support",
+            _SOCKS,
             tr("pip cannot use a SOCKS proxy. Set an HTTP proxy under Settings › Options › Network, or use a folder of wheels."),
         ),
         (
-            r"NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ConnectTimeout|Read timed out"
-            r"|ReadTimeout|NameResolutionError|Failed to resolve"
-            r"|getaddrinfo failed|Connection refused|Network is unreachable|IncompleteRead|ConnectionResetError",
+            _UNREACHED,
             tr(
-                "The server could not be reached. Check the connection and press Retry, compute on another build, which may "
-                "come from another server, or use a folder of wheels."
+                "{server} could not be reached. Check the connection and press Retry; or choose another build under “Computes on”, "
+                "which may come from another server; or take the packages from a folder of wheels."
             ),
         ),
         (

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Makes the backend's environment: venv, pip, torch, packages, a check, and the stamp that declares it whole. Never blocks."""
+"""Makes the backend's environment: the commands of setup_steps.py, a check, and the stamp that declares it whole. Never blocks."""
 
 from __future__ import annotations
 
 import contextlib
-import datetime
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,12 @@ from ..child.message_stream import Excerpt
 from ..translation import tr
 from . import folder as folders
 from . import pip_output
-from .builds import package_arguments, torch_arguments
-from .folder import Stamp, State
+from .folder import State
 from .interpreter_check import CheckReport, InterpreterCheck
-from .plan import SetupPlan, pip_options, pip_variables, take_lock
+from .plan import SetupPlan, pip_variables, take_lock
+from .setup_folders import LOG, declare_whole, make_room, put_all_aside
 from .setup_progress import SetupProgress
+from .setup_steps import CHECK_PERCENT, FINISH_PERCENT, Step, steps
 
 PAUSE_MS, TRIES = 200, 25
 """How long a clean-up waits for files that are still held, and how often."""
@@ -45,7 +45,7 @@ class EnvironmentSetup(QObject):
         self.log = Excerpt(head_lines=200, tail_lines=400)
         self._plan: SetupPlan | None = None
         self._lock: QLockFile | None = None
-        self._steps: list[Callable[[], None]] = []
+        self._steps: list[Callable[[SetupPlan], Step]] = []
         self._step_log = Excerpt()
         self._background: Background | None = None
         self._child = GuardedProcess(self)
@@ -92,18 +92,12 @@ class EnvironmentSetup(QObject):
             if folders.look(plan.path).state is State.READY and not replace:
                 self._finish("done")
                 return ""
-            self._make_room(plan.path)
+            make_room(plan.path)
         except OSError as error:
             lock.unlock()
             self._lock = None
             return tr("{folder} is in use or cannot be written to: {reason}").format(folder=plan.path, reason=error)
-        self._steps = [
-            self._make_venv,
-            *([] if plan.wheels else [self._renew_pip]),
-            self._get_torch,
-            self._get_packages,
-            self._examine,
-        ]
+        self._steps = steps(plan)
         self.progress.tell(tr("Starting"), 0)
         self._next()
         return ""
@@ -137,39 +131,28 @@ class EnvironmentSetup(QObject):
         folders.delete_removed(self._plan.path.parent)
         self._finish("cancelled")
 
-    def _make_room(self, path: Path) -> None:
-        """Takes what lies at `path` away: whole, to bring it back if need be; half installed, for ever."""
-        work = folders.work_folder(path)
-        (work / "cache").mkdir(parents=True, exist_ok=True)
-        (work / "tmp").mkdir(exist_ok=True)
-        if folders.look(path).state is State.READY:
-            path.rename(folders.previous(path))
-        elif path.exists():
-            folders.put_aside(path)
+    # The steps.
 
-    # The steps, in their order.
-
-    def _make_venv(self) -> None:
-        self.progress.tell(tr("Making an environment from Python {version}").format(version=self._plan.base.version_text), 1)
-        self._run(self._plan.base.path, ["venv", str(self._plan.path)])
-
-    def _renew_pip(self) -> None:
-        self._begin_pip(1, (5, 7))
-        self._run_pip(pip_options(self._plan).install(None, ["--upgrade", "pip"]))
-
-    def _get_torch(self) -> None:
-        self._begin_pip(0.8 * self._plan.build.download_mb, (7, 75))
-        self._run_pip(torch_arguments(self._plan.build, pip_options(self._plan), self._plan.requirements), self._plan.build.index)
-
-    def _get_packages(self) -> None:
-        self._begin_pip(max(150, 0.2 * self._plan.build.download_mb), (75, 94))
-        constraints = self._work / "constraints.txt"
-        pins = pip_output.pinned(folders.distributions(self._plan.path), ("torch", "torchvision"))
-        constraints.write_text("\n".join([*pins, ""]), encoding="utf-8")
-        self._run_pip(package_arguments(pip_options(self._plan), self._plan.requirements, constraints))
+    def _next(self) -> None:
+        if not self._steps:
+            self._examine()
+            return
+        try:
+            step = self._steps.pop(0)(self._plan)
+        except OSError as error:
+            self._fail(str(error), pip_output.advice(str(error)))
+            return
+        if step.text:
+            self.progress.tell(step.text, step.percents[0])
+        if step.download_mb:
+            self.progress.begin_pip(step.download_mb, step.percents)
+            self._look.start()
+        self._note([f"> {step.python} -m {' '.join(step.arguments)}"])
+        self._step_log = Excerpt()
+        self._child.start(step.python, step.arguments, pip_variables(self._plan, step.index), self._work)
 
     def _examine(self) -> None:
-        self.progress.tell(tr("Checking that it works"), 95)
+        self.progress.tell(tr("Checking that it works"), CHECK_PERCENT)
         self._check.start(str(folders.python_in(self._plan.path)))
 
     def _checked(self, report: CheckReport) -> None:
@@ -180,7 +163,7 @@ class EnvironmentSetup(QObject):
         on_gpu = any(device["name"].startswith("cuda") for device in report.found["devices"])
         if self._plan.build.capabilities is not None and not on_gpu:
             self.remark = tr("torch finds no NVIDIA GPU that it can use, so it computes on the CPU.")
-        self.progress.tell(tr("Finishing"), 98)
+        self.progress.tell(tr("Finishing"), FINISH_PERCENT)
         versions = {str(name): str(version) for name, version in report.found["versions"].items()}
         self._in_background(lambda: folders.size_mb(self._plan.path), lambda size_mb: self._declare_whole(versions, size_mb))
 
@@ -188,15 +171,8 @@ class EnvironmentSetup(QObject):
         if self._cancelling:
             self._clean_up()
             return
-        path, base = self._plan.path, self._plan.base
-        now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        requirements = folders.digest(list(self._plan.requirements))
-        stamp = Stamp(requirements, self._plan.build.key, base.version_text, base.base, now, size_mb, versions)
         try:
-            (self._work / "setup.log").replace(path / "setup.log")
-            folders.write_stamp(path, stamp)
-            for part in (self._work, folders.previous(path)):
-                folders.put_aside(part)
+            declare_whole(self._plan, versions, size_mb)
         except OSError as error:
             self._fail(str(error), pip_output.advice(str(error)))
             return
@@ -207,24 +183,6 @@ class EnvironmentSetup(QObject):
     @property
     def _work(self) -> Path:
         return folders.work_folder(self._plan.path)
-
-    def _next(self) -> None:
-        try:
-            self._steps.pop(0)()
-        except OSError as error:
-            self._fail(str(error), pip_output.advice(str(error)))
-
-    def _begin_pip(self, download_mb: float, percents: tuple[int, int]) -> None:
-        self.progress.begin_pip(download_mb, percents)
-        self._look.start()
-
-    def _run_pip(self, arguments: list[str], index: str | None = None) -> None:
-        self._run(str(folders.python_in(self._plan.path)), arguments, index)
-
-    def _run(self, python: str, arguments: list[str], index: str | None = None) -> None:
-        self._note([f"> {python} -m {' '.join(arguments)}"])
-        self._step_log = Excerpt()
-        self._child.start(python, arguments, pip_variables(self._plan, index), self._work)
 
     def _read(self, lines: list[str]) -> None:
         for line in lines:
@@ -239,7 +197,7 @@ class EnvironmentSetup(QObject):
         self.log.feed(text)
         self._step_log.feed(text)
         # A full disk must not end in an error about the log: the step itself will tell.
-        with contextlib.suppress(OSError), (self._work / "setup.log").open("ab") as file:
+        with contextlib.suppress(OSError), (self._work / LOG).open("ab") as file:
             file.write(text)
 
     def _step_ended(self, problem: str) -> None:
@@ -248,7 +206,7 @@ class EnvironmentSetup(QObject):
             self._clean_up()
         elif problem:
             log = self._step_log.text
-            self._fail(problem if problem != EXIT_STATUS else pip_output.cause(log), pip_output.advice(log))
+            self._fail(pip_output.cause(log) if problem == EXIT_STATUS else problem, pip_output.advice(log))
         else:
             self._next()
 
@@ -259,8 +217,8 @@ class EnvironmentSetup(QObject):
         if self._cancelling:
             self._clean_up()
             return
-        self.problem = f"{why} {what_to_do}".strip()
-        self._note([tr("The whole log: {file}").format(file=self._work / "setup.log")])
+        self.problem = " ".join(text for text in (pip_output.sentence(why), what_to_do) if text)
+        self._note([tr("The whole log: {file}").format(file=self._work / LOG)])
         try:
             folders.bring_back_previous(self._plan.path)
         except OSError as error:
@@ -276,9 +234,7 @@ class EnvironmentSetup(QObject):
 
     def _put_all_aside(self) -> bool:
         try:
-            for part in (self._plan.path, self._work):
-                folders.put_aside(part)
-            folders.bring_back_previous(self._plan.path)
+            put_all_aside(self._plan.path)
         except OSError:
             return False
         return True

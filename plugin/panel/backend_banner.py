@@ -46,14 +46,12 @@ class PythonBanner(QFrame):
             backend_python()
         except SardineError as error:
             problem = error.found
-        running = self._setup.is_running
-        if running:
-            self._show_progress()
-        else:
+        if not self._setup.is_running:
             self.text.setText(problem)
-        self.bar.setVisible(running)
-        self.button.setText(tr("Show the set-up…") if running else tr("Set up the backend…"))
-        self.setVisible(bool(problem) or running)
+            self.bar.hide()
+            self.button.setText(tr("Set up the backend…"))
+            self.setVisible(bool(problem))
+        self._show_progress()
         return problem
 
     def _show_progress(self) -> None:
@@ -61,3 +59,6 @@ class PythonBanner(QFrame):
             return
         self.text.setText(tr("The backend is being set up. {stage}").format(stage=self._setup.progress.text))
         self.bar.setValue(self._setup.progress.percent)
+        self.bar.show()
+        self.button.setText(tr("Show the set-up…"))
+        self.show()

@@ -2062,10 +2062,6 @@ Rechnet auf: {devices}</translation>
         <translation>Keine Antwort vom Server; ein neuer Versuch läuft</translation>
     </message>
     <message>
-        <source>The server could not be reached. Check the connection and press Retry, compute on another build, which may come from another server, or use a folder of wheels.</source>
-        <translation>Der Server war nicht erreichbar. Die Verbindung prüfen und auf „Erneut versuchen“ klicken, eine andere Variante wählen, die von einem anderen Server kommen kann, oder einen Ordner mit Wheels verwenden.</translation>
-    </message>
-    <message>
         <source>No progress for {time}. The computer may be busy, or the backend hangs: wait, or end the run.</source>
         <translation>Seit {time} kein Fortschritt. Der Rechner ist beschäftigt, oder das Backend hängt: warten oder den Lauf beenden.</translation>
     </message>
@@ -2420,6 +2416,26 @@ Rechnet auf: {devices}</translation>
     <message>
         <source>The whole log: {file}</source>
         <translation>Das ganze Protokoll: {file}</translation>
+    </message>
+    <message>
+        <source>The backend is being set up</source>
+        <translation>Das Backend wird eingerichtet</translation>
+    </message>
+    <message>
+        <source>This goes on when the window is closed, and QGIS can be used meanwhile.</source>
+        <translation>Das geht weiter, wenn das Fenster geschlossen wird, und mit QGIS kann inzwischen gearbeitet werden.</translation>
+    </message>
+    <message>
+        <source>The server {name}</source>
+        <translation>Der Server {name}</translation>
+    </message>
+    <message>
+        <source>The server</source>
+        <translation>Der Server</translation>
+    </message>
+    <message>
+        <source>{server} could not be reached. Check the connection and press Retry; or choose another build under “Computes on”, which may come from another server; or take the packages from a folder of wheels.</source>
+        <translation>{server} war nicht erreichbar. Die Verbindung prüfen und auf „Erneut versuchen“ klicken; oder unter „Rechnet auf“ eine andere Variante wählen, die von einem anderen Server kommen kann; oder die Pakete aus einem Ordner mit Wheels nehmen.</translation>
     </message>
 </context>
 </TS>

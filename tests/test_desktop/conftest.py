@@ -29,6 +29,11 @@ SCREEN = "1440x960x24"
 LONGEST_VISIT_S = 480
 """About 80 s on two idle cores; a machine that trains a model beside takes several times as long to import torch."""
 
+CREATES = bool(os.environ.get("SARDINE_CREATE"))
+"""Whether the visitor has an environment made (minutes, gigabytes from the network) instead of naming a Python that is there."""
+
+LONGEST_CREATION_S = 1800
+
 SETTINGS = """[fonts]
 downloadMissingFonts=false
 
@@ -93,14 +98,14 @@ def visit(folder: Path, scene: Path) -> Visit:
     assert not missing, f"not installed: {', '.join(missing)}; make desktop installs them on Debian as root"
     home = folder / "ada"
     (home / "Downloads").mkdir(parents=True)
-    for name in ("person.py", "story.py", "leftovers.py"):
+    for name in ("person.py", "story.py", "creating.py", "leftovers.py"):
         shutil.copy(Path(__file__).with_name(name), folder)
     zip_file = package.build(home / "Downloads")
     shutil.copy(scene, home / scene.name)
     # A link, so that no picture shows where this clone lies.
     (home / "sardine-env").symlink_to(Path(sys.prefix))
     python = home / "sardine-env" / "bin" / "python"
-    plan = {"package": str(zip_file), "scene": str(home / scene.name), "python": str(python)}
+    plan = {"package": str(zip_file), "scene": str(home / scene.name), "python": str(python), "create": CREATES}
     (folder / "plan.json").write_text(json.dumps(plan))
     environ = {
         "PATH": os.defpath,
@@ -119,7 +124,7 @@ def visit(folder: Path, scene: Path) -> Visit:
         line = ["qgis", "--profiles-path", str(profiles), "--noversioncheck", "--nologo", "--code", str(folder / "story.py")]
         qgis = subprocess.Popen(line, env={**environ, "DISPLAY": display}, stdout=log, stderr=log, start_new_session=True)
         try:
-            status = qgis.wait(LONGEST_VISIT_S)
+            status = qgis.wait(LONGEST_VISIT_S + CREATES * LONGEST_CREATION_S)
         except subprocess.TimeoutExpired:
             status = -1
         left = left_processes(folder)
@@ -132,6 +137,8 @@ def visit(folder: Path, scene: Path) -> Visit:
     if [line["end"] for line in ends] != ["QGIS is told to go"]:
         trace = "".join(line.get("trace", "") for line in ends)
         pytest.fail(f"the visit came to no end (status {status}): see {PICTURES}\n{trace}", pytrace=False)
+    if CREATES:
+        (python,) = home.glob(".local/share/sardine/backend-*/bin/python")
     return Visit(report, status, folder, profiles, home / scene.name, python, left)
 
 

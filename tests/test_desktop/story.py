@@ -22,6 +22,7 @@ FOLDER = Path(os.environ["SARDINE_DESKTOP"])
 PLAN = json.loads((FOLDER / "plan.json").read_text(encoding="utf-8"))
 sys.path.insert(0, str(FOLDER))
 
+from creating import create, has_ended, told  # noqa: E402
 from leftovers import snapshot  # noqa: E402
 from person import Person, Steps  # noqa: E402
 
@@ -119,26 +120,34 @@ def set_up_backend() -> Steps:
         lambda: me.seen("setup_go", dialog).isEnabled() or me.seen("setup_stage", dialog), "the search for Pythons", 60
     )
     yield from me.picture("07_set_up_the_backend")
+    frame, whole = dialog.frameGeometry(), dialog.screen().geometry()
+    me.tell(dialog_is_on_the_screen=whole.contains(frame), frame=[frame.x(), frame.y(), frame.width(), frame.height()])
+    if PLAN["create"]:
+        dialog = yield from create(me, dialog)
+    else:
+        yield from name_a_python(dialog)
+    me.tell(set_up=told(me, dialog))
+    yield from me.click((yield from me.find("setup_close", inside=dialog)))
+
+
+def name_a_python(dialog: QWidget) -> Steps:
     yield from me.click((yield from me.find("existing", inside=dialog)))
     python = yield from me.find("existing_python", inside=dialog)
     yield from me.write(python.findChild(QLineEdit), PLAN["python"])
     yield from me.click((yield from me.find("setup_go", inside=dialog)))
-    yield from me.until(lambda: told(dialog)[:1] in ("✓", "⚠"), "the Python to be checked", 180)
-    me.tell(set_up=told(dialog))
+    yield from me.until(lambda: has_ended(me, dialog), "the Python to be checked", 180)
     yield from me.picture("08_backend_set_up")
-    yield from me.click((yield from me.find("setup_close", inside=dialog)))
-
-
-def told(dialog: QWidget) -> str:
-    """What the set-up dialog says below its choices."""
-    stage = me.seen("setup_stage", dialog)
-    return stage.text() if stage is not None else ""
 
 
 def run_to_the_end() -> Steps:
     yield from me.until(run_button().isEnabled, "Run to be enabled")
+    yield from me.until(lambda: me.seen("checked") and "valid" in me.seen("checked").text(), "the check of the scene", 60)
+    me.tell(checked=me.seen("checked").text())
+    yield from me.picture("09_checked")
     yield from me.click(run_button())
     yield from mapping()
+    # A small scene is mapped before there is a time left to tell.
+    yield from me.until(lambda: not me.seen("stage") or "left" in me.seen("stage").text(), "the time left", 60)
     yield from me.picture("09_running")
     yield from me.until(lambda: me.seen("areas"), "the result", 120)
     yield from me.rest(1.5)

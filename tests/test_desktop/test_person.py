@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 
+import pytest
 import rasterio
 
 from scripts import package
-from tests.test_desktop.conftest import Visit
+from tests.test_desktop.conftest import CREATES, Visit
 
 ROOT = package.ROOT
 
@@ -31,6 +33,19 @@ def test_switching_off_twice_should_leave_nothing(visit: Visit) -> None:
 def test_panel_should_tell_a_new_user_what_is_missing(visit: Visit) -> None:
     assert visit.told("no_backend") == "The backend is not set up yet."
     assert visit.told("set_up").startswith("✓ ")
+
+
+def test_set_up_should_open_where_it_can_be_seen_whole(visit: Visit) -> None:
+    assert visit.told("dialog_is_on_the_screen"), visit.told("frame")
+
+
+@pytest.mark.skipif(not CREATES, reason="fetches gigabytes and takes minutes: make desktop CREATE=1")
+def test_create_should_make_an_environment_and_leave_nothing_else(visit: Visit) -> None:
+    assert visit.told("set_up").startswith("✓ The environment is ready.")
+    stamp = json.loads((visit.python.parents[1] / "sardine.json").read_text())
+    assert set(stamp["versions"]) >= {"torch", "timm", "rasterio"}
+    home = visit.python.parents[2]
+    assert sorted(path.name for path in home.iterdir()) == [visit.python.parents[1].name]
 
 
 def test_clicks_alone_should_lead_to_styled_layers(visit: Visit) -> None:
@@ -62,8 +77,8 @@ def test_closing_qgis_during_a_run_should_leave_no_process(visit: Visit) -> None
 
 
 def test_qgis_process_should_run_what_was_installed(visit: Visit, tmp_path) -> None:
-    """In the same profile, with the Python that was chosen in the panel, and with the same result as the clone's backend."""
-    environ = {"PATH": os.defpath, "HOME": str(visit.folder), "LANG": "C.UTF-8", "QT_QPA_PLATFORM": "offscreen"}
+    """In the same profile, with the Python that was set up in the panel, and with the same result as the clone's backend."""
+    environ = {"PATH": os.defpath, "HOME": str(visit.scene.parent), "LANG": "C.UTF-8", "QT_QPA_PLATFORM": "offscreen"}
     environ["QGIS_CUSTOM_CONFIG_PATH"] = str(visit.profile)
     line = ["qgis_process", "run", "sardine:landcover", "--", f"INPUT={visit.scene}", f"LANDCOVER={tmp_path / 'installed.tif'}"]
     done = subprocess.run([*line, "DEVICE=cpu"], env=environ, capture_output=True, text=True, timeout=300)

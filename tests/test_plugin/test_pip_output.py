@@ -64,8 +64,9 @@ ERROR: No matching distribution found for torch>=2.11"""
 OFFLINE = """WARNING: Retrying after connection broken by 'NewConnectionError: Temporary failure in name resolution'
 ERROR: Could not find a version that satisfies the requirement torch>=2.11 (from versions: none)
 ERROR: No matching distribution found for torch>=2.11"""
-NO_NAME = """WARNING: Retrying after 'NameResolutionError("HTTPSConnection(host='x'): Failed to resolve 'x'")': /whl/cpu/torch/
+NO_NAME = """WARNING: Retrying after 'NameResolutionError("HTTPSConnection(host='download.pytorch.org', port=443): Failed to res")'
 ERROR: No matching distribution found for torch>=2.11"""
+NOTHING = "ERROR: No matching distribution found for torch>=2.11"
 PROXY = "WARNING: Retrying after 'ProxyError('Cannot connect to proxy.', OSError('Tunnel connection failed: 407 Proxy Authent'))'"
 FULL = """Installing collected packages: torch
 ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device
@@ -83,9 +84,10 @@ zipfile.BadZipFile: File is not a zip file
 @pytest.mark.parametrize(
     ("log", "cause", "advice"),
     [
-        (SSL, "No matching distribution found for torch>=2.11", "Authentication › Manage Certificates"),
-        (OFFLINE, "No matching distribution found for torch>=2.11", "The server could not be reached."),
-        (NO_NAME, "No matching distribution found for torch>=2.11", "The server could not be reached."),
+        (SSL, "", "Authentication › Manage Certificates"),
+        (OFFLINE, "", "The server could not be reached."),
+        (NO_NAME, "", "The server download.pytorch.org could not be reached."),
+        (NOTHING, "No matching distribution found for torch>=2.11", "There is no such package for this Python and machine"),
         (PROXY, PROXY, "Options › Network"),
         (FULL, "Could not install packages due to an OSError: [Errno 28] No space left on device", "The disk is full."),
         (
@@ -101,3 +103,4 @@ zipfile.BadZipFile: File is not a zip file
 def test_failure_should_be_told_by_its_real_cause_and_what_to_do(log: str, cause: str, advice: str) -> None:
     assert pip_output.cause(log) == cause
     assert advice in pip_output.advice(log)
+    assert "{" not in pip_output.advice(log)

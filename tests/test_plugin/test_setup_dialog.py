@@ -98,7 +98,7 @@ def test_dialog_should_make_show_and_remove_an_environment(
         button(dialog, "setup_go").click()
         assert button(dialog, "setup_cancel").isVisible()
         assert not dialog.create_page.isEnabled()
-        assert not button(dialog, "setup_go").isEnabled()
+        assert not dialog.go.isVisible()
     assert dialog.headline.text() == "✓ The backend is set up"
     assert "torch " in dialog.state.text()
     assert dialog.stage.text() == "✓ The environment is ready. Close this window and press Run."
@@ -153,7 +153,7 @@ def test_dialog_should_offer_to_remove_environments_of_other_versions(dialog, qt
     dialog.refresh()
     assert "was set up for another version of SARdine; this one needs other packages." in dialog.state.text()
     assert button(dialog, "setup_go").text() == "Upgrade"
-    assert dialog.others.text() == "Environments of other versions of SARdine: 1 (0.1 GB)."
+    assert dialog.others.found.text() == "Environments of other versions of SARdine: 1 (0.1 GB)."
     monkeypatch.setattr(setup_dialog.QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
     button(dialog, "remove_others").click()
     qtbot.waitUntil(lambda: dialog.stage.text() == "Removed.", timeout=SLOW)
@@ -259,14 +259,22 @@ def test_end_of_the_plugin_should_end_a_setup_that_goes_on_behind_a_closed_dialo
     searched(page, qtbot)
     page.source.setCurrentIndex(page.source.findData(WHEELS))
     page.wheels.setFilePath(str(backend_wheels))
+    builds = [page.build.itemData(number) for number in range(page.build.count())]
+    page.show_build(builds[-1])
     button(dialog, "setup_go").click()
+    assert plugin.dock.python.text.text().startswith("The backend is being set up. ")
+    assert plugin.dock.python.button.text() == "Show the set-up…"
+    assert not plugin.dock.python.bar.isHidden()
     button(dialog, "setup_close").click()
     assert plugin.setup.is_running
     plugin.dock.look_for_backend()
     assert plugin.dock.python.text.text().startswith("The backend is being set up. ")
-    assert plugin.dock.python.button.text() == "Show the set-up…"
     plugin.dock.python.button.click()
-    assert plugin.setup_dialog.cancel.isVisible()
+    again = plugin.setup_dialog
+    assert again.headline.text() == "The backend is being set up"
+    assert (again.cancel.isVisible(), again.go.isVisible()) == (True, False)
+    searched(again.create_page, qtbot)
+    assert (again.create_page.source.currentData(), again.create_page.build.currentData()) == (WHEELS, builds[-1])
     plugin.unload()
     assert list(environments_home.iterdir()) == []
     QgsSettings().remove("sardine/wheels")
