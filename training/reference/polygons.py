@@ -25,6 +25,26 @@ GROUPS: Mapping[int, str] = {10: "tree", 30: "open", 40: "open", 50: "built", 60
 
 UNLABELLED = 0
 
+SECOND_PASS: Mapping[str, int] = {
+    "assam": 8,
+    "bourget": 9,
+    "chicago_ew": 14,
+    "finland_288afc34": 6,
+    "heilongjiang": 16,
+    "pakistan": 4,
+    "sanfrancisco": 23,
+    "sen12mscr_2266": 7,
+    "sen12mscr_3968": 4,
+    "sen12mscr_4294": 5,
+    "sen12mscr_5278": 2,
+    "sen12mscr_6317": 4,
+    "sen12mscr_7657": 3,
+    "terramind_denmark": 12,
+    "upper_austria_61_40": 3,
+}
+"""What a second interpreter is asked: every third file of 2026-11-21, each with its highest number of that day. It is kept by
+name, so that files and polygons that are added do not change the question that was answered."""
+
 
 @dataclass(frozen=True)
 class ReferencePolygon:
@@ -161,8 +181,13 @@ def read_second_pass(path: Path) -> dict[tuple[str, int], int]:
 
 
 def blank_second_pass(references: list[Reference]) -> str:
-    """The CSV that a second interpreter fills in: every third file by name, a row a polygon, the class left open."""
-    rows = [f"{item.name},{polygon.number}," for item in references[::3] for polygon in item.polygons]
+    """The CSV that a second interpreter fills in: the polygons of SECOND_PASS, a row each, the class left open."""
+    rows = [
+        f"{item.name},{polygon.number},"
+        for item in references
+        for polygon in item.polygons
+        if polygon.number <= SECOND_PASS.get(item.name, 0)
+    ]
     return "\n".join(["file,polygon,class", *rows])
 
 
