@@ -210,5 +210,9 @@ def _ranges(samples: Sequence[BandSample]) -> str:
     for sample in samples:
         if sample.values.size:
             low, high = np.percentile(sample.values, (1, 99))
-            parts.append(f"{sample.role} {low:.4g} … {high:.4g}")
+            parts.append(f"{sample.role} {_short(low)} … {_short(high)}")
     return f"values (1-99%) {', '.join(parts)}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

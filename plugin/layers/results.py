@@ -10,6 +10,7 @@ from pathlib import Path
 from ...backend.model_card import ModelCard
 from ...backend.protocol import JobResult
 from ..translation import tr
+from .units import unit_text
 
 PART_SUFFIX = ".part"
 """The backend writes `<name>.part` and renames it when it is whole."""
@@ -27,7 +28,7 @@ def summary_lines(result: JobResult, card: ModelCard) -> list[str]:
 def notes(result: JobResult, card: ModelCard) -> list[str]:
     """How the result came about, a line each, without the areas of the classes."""
     lines = [
-        tr("Unit of the values: {unit} ({evidence})").format(unit=result.unit, evidence=result.unit_evidence),
+        unit_text(result.unit, result.unit_evidence),
         tr("Grid: {note}").format(note=result.warp_note or tr("the scene's own pixels")),
         tr("{height} × {width} pixels, {share:.1f}% valid, {area:.3f} km²").format(
             height=result.height, width=result.width, share=100 * result.valid_share, area=result.valid_area_km2

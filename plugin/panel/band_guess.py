@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from qgis.core import QgsRasterLayer
+from qgis.core import Qgis, QgsRasterLayer
 
 LayerBand = tuple[QgsRasterLayer, int]
 
@@ -47,12 +47,30 @@ def band_of_role(layer: QgsRasterLayer, role: str) -> int:
     provider = layer.dataProvider()
     if provider is None:
         return 0
-    numbers = [number for number in range(1, layer.bandCount() + 1) if names_role(role, provider.bandDescription(number))]
-    if len(numbers) == 1:
+    numbers = _bands(layer)
+    named = [number for number in numbers if names_role(role, provider.bandDescription(number))]
+    if len(named) == 1:
+        return named[0]
+    if len(numbers) == 1 and any(names_role(role, text) for text in _names(layer)):
         return numbers[0]
-    if layer.bandCount() == 1 and any(names_role(role, text) for text in _names(layer)):
-        return 1
     return 0
+
+
+def polarisations(layer: QgsRasterLayer) -> list[str]:
+    """The polarisations that the bands of `layer` name, or the layer itself where it has one band, in their order."""
+    provider, numbers = layer.dataProvider(), _bands(layer)
+    texts = [provider.bandDescription(number) for number in numbers] if provider is not None else []
+    found = [_words(text) & _POLARISATIONS for text in [*texts, *(_names(layer) if len(numbers) == 1 else ())]]
+    return list(dict.fromkeys(next(iter(words)).upper() for words in found if len(words) == 1))
+
+
+def _bands(layer: QgsRasterLayer) -> list[int]:
+    """The bands that hold values. A raster with ground control points gets a band of opacity from QGIS, which warps it."""
+    provider = layer.dataProvider()
+    if provider is None:
+        return []
+    opacity = Qgis.RasterColorInterpretation.AlphaBand
+    return [number for number in range(1, layer.bandCount() + 1) if provider.colorInterpretation(number) != opacity]
 
 
 def sibling_file(layer: QgsRasterLayer, role: str) -> Path | None:

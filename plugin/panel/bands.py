@@ -11,8 +11,9 @@ from qgis.PyQt.QtWidgets import QComboBox, QDoubleSpinBox, QGridLayout, QLabel, 
 from ...backend.model_card import BandSpec
 from ...backend.protocol import SardineError
 from ..layers.request import raster_source
+from ..layers.units import unit_labels
 from ..translation import tr
-from .band_guess import guess_bands, sibling_file
+from .band_guess import guess_bands, polarisations, sibling_file
 
 
 class BandTable(QWidget):
@@ -90,13 +91,7 @@ class BandTable(QWidget):
         chosen = self.bands()
         missing = [spec.role for spec in self._specs if spec.role not in chosen and not spec.optional]
         if missing:
-            scene = QgsProject.instance().mapLayer(self._scene_id)
-            beside = sibling_file(scene, missing[0]) if isinstance(scene, QgsRasterLayer) else None
-            if beside is not None:
-                return tr("The model needs {role} too: load {file}, which lies beside the scene.").format(
-                    role=missing[0], file=beside.name
-                )
-            return tr("The model needs {roles}, which no layer names: choose layer and band.").format(roles=", ".join(missing))
+            return self._absence(missing, bool(chosen))
         if not chosen:
             return tr("Choose layer and band of at least one row.")
         taken = [(layer.id(), band) for layer, band in chosen.values()]
@@ -110,6 +105,22 @@ class BandTable(QWidget):
             except SardineError as error:
                 return str(error)
         return ""
+
+    def _absence(self, missing: list[str], some_are_there: bool) -> str:
+        """What to do about roles that no band was found for."""
+        roles = ", ".join(missing)
+        scene = QgsProject.instance().mapLayer(self._scene_id)
+        if isinstance(scene, QgsRasterLayer):
+            beside = sibling_file(scene, missing[0])
+            if beside is not None:
+                text = tr("The model needs {role} too: load {file}, which lies beside the scene.")
+                return text.format(role=missing[0], file=beside.name)
+            held = polarisations(scene)
+            if held and not some_are_there:
+                text = tr("The scene holds {held}; the model needs {roles}. Choose another scene, or a model for these bands.")
+                return text.format(held=", ".join(held), roles=roles)
+        text = tr("The model needs {roles}, which no layer names: choose layer and band, or load the layer that holds it.")
+        return text.format(roles=roles)
 
     def parameters(self) -> dict[str, object]:
         """INPUT, BANDS, UNITS and CALIBRATION_DB of the algorithm."""
@@ -190,15 +201,3 @@ def _named(layer: QgsRasterLayer) -> str:
     """
     source = raster_source(layer)
     return layer.id() if ";" in source or "\n" in source else source
-
-
-def unit_labels() -> dict[str, str]:
-    """The units of the protocol as a person reads them."""
-    return {
-        "auto": tr("Detect; ask where not certain"),
-        "db": tr("Decibels (dB)"),
-        "power": tr("Linear power"),
-        "amplitude": tr("Amplitude"),
-        "dn": tr("Digital numbers of a GRD product"),
-        "scaled": tr("Grey levels of unknown scale"),
-    }

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from ..layers.units import unit_text
 from ..processing.job_feedback import duration_text
 from ..translation import tr
-from .bands import unit_labels
 from .scene_check import SceneCheck
 
 
@@ -78,11 +77,8 @@ class CheckView(QWidget):
 
 def found_text(found: dict[str, Any]) -> str:
     """What `backend inspect --json` found, a line each."""
-    unit = unit_labels().get(found["unit"], found["unit"])
-    # The backend names the unit before its evidence; here it stands there already, in words.
-    evidence = re.sub(r"^(dB|power|amplitude|digital numbers): ", "", found["unit_evidence"])
     lines = [
-        f"{unit}: {evidence}",
+        unit_text(found["unit"], found["unit_evidence"]),
         found["warp"] or tr("The scene's own pixels are used as they are."),
         tr("{height} × {width} pixels, {share:.0f}% valid").format(
             height=found["height"], width=found["width"], share=100 * found["valid_share"]

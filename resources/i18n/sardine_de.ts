@@ -452,10 +452,6 @@
         <translation>Das Modell braucht auch {role}: {file} laden, das neben der Szene liegt.</translation>
     </message>
     <message>
-        <source>The model needs {roles}, which no layer names: choose layer and band.</source>
-        <translation>Das Modell braucht {roles}, was kein Layer nennt: Layer und Band wählen.</translation>
-    </message>
-    <message>
         <source>Choose layer and band of at least one row.</source>
         <translation>In mindestens einer Zeile Layer und Band wählen.</translation>
     </message>
@@ -1354,10 +1350,6 @@
     <message>
         <source>Points drawn</source>
         <translation>Gezogene Punkte</translation>
-    </message>
-    <message>
-        <source>Unit of the values: {unit} ({evidence})</source>
-        <translation>Einheit der Werte: {unit} ({evidence})</translation>
     </message>
     <message>
         <source>Grid: {note}</source>
@@ -2436,6 +2428,14 @@ Rechnet auf: {devices}</translation>
     <message>
         <source>{server} could not be reached. Check the connection and press Retry; or choose another build under “Computes on”, which may come from another server; or take the packages from a folder of wheels.</source>
         <translation>{server} war nicht erreichbar. Die Verbindung prüfen und auf „Erneut versuchen“ klicken; oder unter „Rechnet auf“ eine andere Variante wählen, die von einem anderen Server kommen kann; oder die Pakete aus einem Ordner mit Wheels nehmen.</translation>
+    </message>
+    <message>
+        <source>The scene holds {held}; the model needs {roles}. Choose another scene, or a model for these bands.</source>
+        <translation>Die Szene enthält {held}; das Modell braucht {roles}. Eine andere Szene wählen oder ein Modell für diese Bänder.</translation>
+    </message>
+    <message>
+        <source>The model needs {roles}, which no layer names: choose layer and band, or load the layer that holds it.</source>
+        <translation>Das Modell braucht {roles}, was kein Layer nennt: Layer und Band wählen oder den Layer laden, der es enthält.</translation>
     </message>
 </context>
 </TS>

@@ -30,7 +30,7 @@ def test_unit_should_be_found_from_the_values_alone(values, unit):
     report = detect(values)
     assert (report.unit, report.certain) == (unit, True)
     low, high = np.percentile(values[0], (1, 99))
-    assert f"VV {low:.4g} … {high:.4g}" in report.evidence
+    assert f"VV {low:.3g} … {high:.3g}" in report.evidence
 
 
 @pytest.mark.parametrize(("values", "unit"), [(DB, "db"), (POWER, "power"), (AMPLITUDE, "amplitude")])

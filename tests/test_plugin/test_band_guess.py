@@ -4,8 +4,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from osgeo import gdal, osr
 from qgis.core import QgsRasterLayer
-from sardine.plugin.panel.band_guess import guess_bands, names_role, sibling_file
+from sardine.plugin.panel.band_guess import guess_bands, names_role, polarisations, sibling_file
 
 from tests.test_plugin.material import radar_db, write_raster
 
@@ -54,6 +55,24 @@ def test_bands_should_be_guessed_from_layer_names_where_files_say_nothing(tmp_pa
     vv = layer_of(tmp_path / "a.tif", slice(0, 1), name="Hamburg VV")
     vh = layer_of(tmp_path / "b.tif", slice(1, 2), name="Hamburg VH")
     assert names(guess_bands(["VV", "VH"], vh, [vv, vh])) == {"VV": ("Hamburg VV", 1), "VH": ("Hamburg VH", 1)}
+
+
+def test_raster_with_ground_control_points_should_be_one_of_one_band(tmp_path: Path) -> None:
+    """QGIS warps such a raster, and gives it a band of opacity."""
+    layers = []
+    for name in ("vv", "vh"):
+        path = write_raster(tmp_path / f"s1a-iw-grd-{name}-1.tiff", radar_db()[:1], epsg=None)
+        system = osr.SpatialReference()
+        system.ImportFromEPSG(4326)
+        corners = [gdal.GCP(12 + x / 8000, 48 - y / 9000, 0, x, y) for x in (0, 72) for y in (0, 64)]
+        gdal.Open(str(path), gdal.GA_Update).SetGCPs(corners, system.ExportToWkt())
+        layers.append(QgsRasterLayer(str(path), path.stem))
+    assert [layer.bandCount() for layer in layers] == [2, 2]
+    assert names(guess_bands(["VV", "VH"], layers[0], layers)) == {
+        "VV": ("s1a-iw-grd-vv-1", 1),
+        "VH": ("s1a-iw-grd-vh-1", 1),
+    }
+    assert polarisations(layers[1]) == ["VH"]
 
 
 def test_bands_without_names_should_be_left_open(tmp_path: Path) -> None:

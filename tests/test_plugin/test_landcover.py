@@ -70,7 +70,7 @@ def test_algorithm_should_return_figures_and_tell_the_log(algorithm, python, par
     assert feedback.warnings == ["request of type predict"]
     assert feedback.progress() == 48.5
     assert feedback.texts == ["Mapping"]
-    assert "Unit of the values: db (e)" in feedback.infos
+    assert "Decibels (dB): e" in feedback.infos
     assert " 80 Permanent water bodies: 1.00 ha" in feedback.infos
     assert any("simulated scenes only" in line for line in feedback.infos)
 

@@ -73,7 +73,7 @@ def test_panel_should_explain_an_unsuitable_model(dock: SardineDock, tmp_path: P
     assert dock.problem().startswith("Not a model file: ")
     band = {"role": "HH", "clip_db": [-30.0, 5.0], "mean_db": -12.5, "std_db": 5.25}
     dock.model.choose(str(write_header_only_model(tmp_path / "hh.safetensors", bands=[band])))
-    assert dock.problem().startswith("The model needs HH, which no layer names")
+    assert dock.problem() == ("The scene holds VV, VH; the model needs HH. Choose another scene, or a model for these bands.")
     dock.model.choose(str(write_header_only_model(tmp_path / "encoder.safetensors", classes=[], decoder=None)))
     assert dock.problem() == ""
     assert dock.outputs.chosen() == ["ATTENTION"]

@@ -55,7 +55,7 @@ def test_metadata_should_tell_title_licence_and_making(result: JobResult, card: 
     assert metadata.identifier() == "/maps/lc.tif"
     assert "from s1 with the model test model" in metadata.abstract()
     assert "no real one" in metadata.abstract()
-    assert "Unit of the values: db (e)" in metadata.history()
+    assert "Decibels (dB): e" in metadata.history()
     assert "Model test model, SHA-256 of its weights h" in metadata.history()
 
 
