@@ -291,7 +291,8 @@ class ClassifySamplesRequest:
 
     `method` is one of forest, boosting, logistic; `groups` of attention, tokens, db (which needs no run of the network;
     docs/samples.md says what the others bring). `class_colours` are #rrggbb by the text of the
-    class. `validate` judges by held-out samples. All outputs are optional, but for one of them.
+    class. `validate` judges by held-out samples. `cached_only` is for a quick look: where attention and tokens are not in the
+    cache, backscatter alone is looked at. All outputs are optional, but for one of them.
     """
 
     type: ClassVar[str] = "classify_samples"
@@ -302,6 +303,7 @@ class ClassifySamplesRequest:
     groups: tuple[str, ...] = ("db",)
     class_colours: Mapping[str, str] = dataclasses.field(default_factory=dict)
     validate: bool = True
+    cached_only: bool = False
     seed: int = 0
     classes: Optional[str] = None
     confidence: Optional[str] = None

@@ -68,6 +68,9 @@ def _classify(sub: Any, add_scene: AddArguments) -> ArgumentParser:
     parser.add_argument("--features", nargs="+", choices=GROUPS, default=["db"], help="what the classifier sees")
     parser.add_argument("--class-colour", action="append", default=[], metavar="CLASS=#RRGGBB", help="colour of a class")
     parser.add_argument("--no-validation", action="store_true", help="do not judge by held-out samples")
+    parser.add_argument(
+        "--cached-only", action="store_true", help="run no network: without cached features look at backscatter alone"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same map")
     outputs = parser.add_argument_group("outputs, at least one of them")
     outputs.add_argument("--classes", metavar="TIF", help="class codes, 0 is no data")
@@ -86,6 +89,7 @@ def _classify(sub: Any, add_scene: AddArguments) -> ArgumentParser:
             groups=tuple(arguments.features),
             class_colours=_pairs(arguments.class_colour, "CLASS=#RRGGBB"),
             validate=not arguments.no_validation,
+            cached_only=arguments.cached_only,
             seed=arguments.seed,
             classes=arguments.classes,
             confidence=arguments.confidence,

@@ -19,7 +19,7 @@ import numpy as np
 from ..accuracy.error_matrix import Agreement, agreement
 from ..accuracy.report import AccuracyFigures, as_csv, as_html, as_lines
 from ..features.basis import FeatureBasis
-from ..features.extract import Context, features_of, input_files, open_input
+from ..features.extract import Context, cached_features, features_of, input_files, open_input
 from ..features.file import FeatureFile, FeatureFileError
 from ..features.pixels import GROUPS, PATCH_GROUPS, PixelFeatures
 from ..grid import PixelWindow
@@ -40,17 +40,21 @@ from ..versions import versions
 from .class_map import MapSummary, write_map
 from .classifier import METHODS, Classifier
 from .classifier_file import load_classifier, save_classifier
-from .classifier_fit import HeldOut, fit, hold_out
+from .classifier_fit import FEW_SAMPLES, HeldOut, fit, hold_out
 from .samples import SampleSet, read_samples, training_pixels
 
 SUFFIXES = {"classifier": (".safetensors",), "html": (".html", ".htm"), "csv": (".csv",)}
 RASTERS = ("classes", "confidence")
+CONFUSED_SHARE = 0.1
+"""From here on a class is told to be taken for another."""
 
 
 def run_classify_samples(
     request: ClassifySamplesRequest, report: Callable[[FromChild], None], cancelled: Callable[[], bool]
 ) -> TaskResult:
-    """`details` holds classes with area, the confusion matrix of held-out samples and the importance of each group, as JSON.
+    """`details` holds as JSON the groups that were used, classes with area and number of samples, the confusion matrix of held-out
+    samples, what is confused with what, the importance of each group, and those of the warnings that are about the judging.
+
 
     Raises SardineError: a refusal or failure. Each output is whole or as it was before.
     """
@@ -65,8 +69,10 @@ def run_classify_samples(
         for code, text in scene.warnings:
             context.warn(code, text)
         samples = read_samples(request.samples, request.field, scene.grid, request.class_colours)
-        with _features(scene, card, request.scene, request.groups, context, None) as file:
-            features = PixelFeatures(scene, card.bands, scene.roles, file, request.groups)
+        cached_only = request.cached_only
+        with _features(scene, card, request.scene, request.groups, context, None, cached_only=cached_only) as file:
+            groups = request.groups if file is not None else ("db",)
+            features = PixelFeatures(scene, card.bands, scene.roles, file, groups)
             pixels = training_pixels(samples, features, scene.grid, request.seed, context.stage("reading the samples"))
             for code, text in pixels.notes:
                 context.warn(code, text)
@@ -74,7 +80,7 @@ def run_classify_samples(
             held_out = HeldOut(None, {}, 0, ())
             if request.validate:
                 stage = context.stage("judging by held-out samples")
-                held_out = hold_out(request.method, pixels, request.groups, features.names, names, request.seed, stage)
+                held_out = hold_out(request.method, pixels, groups, features.names, names, request.seed, stage)
                 for text in held_out.notes:
                     context.warn("classes_hardly_judged", text)
             context.go_on("training")
@@ -84,7 +90,7 @@ def run_classify_samples(
                 method=request.method,
                 classes=tuple(samples.classes[place] for place in fitted.present.tolist()),
                 features=features.names,
-                groups=tuple(request.groups),
+                groups=tuple(groups),
                 model_sha256=card.weights_sha256,
                 model_name=card.name,
                 overlap=request.scene.overlap,
@@ -107,7 +113,8 @@ def run_classify_samples(
     elif "html" in targets or "csv" in targets:
         context.warn("no_report", "No report was written: no accuracy could be told.")
         outputs = {name: path for name, path in outputs.items() if name not in ("html", "csv")}
-    return _result(classifier, outputs, scene, summary, held_out, figures, context)
+    counts = {item.name: len(np.unique(pixels.sample[pixels.y == place])) for place, item in enumerate(samples.classes)}
+    return _result(classifier, outputs, scene, summary, context, JudgedSamples(counts, held_out, figures))
 
 
 def run_apply_classifier(
@@ -137,7 +144,16 @@ def run_apply_classifier(
                 )
             area = scene.area_window(request.scene.bounds, request.scene.bounds_crs)
             summary = _map(classifier, features, scene, area, targets, context)
-    return _result(classifier, outputs, scene, summary, HeldOut(None, {}, 0, ()), None, context)
+    return _result(classifier, outputs, scene, summary, context)
+
+
+@dataclasses.dataclass(frozen=True)
+class JudgedSamples:
+    """What is known of the samples: how many each class has on valid pixels, and what came of holding some out."""
+
+    counts: Mapping[str, int]
+    held_out: HeldOut
+    figures: AccuracyFigures | None
 
 
 class Noted(Context):
@@ -187,12 +203,29 @@ def _check_fits(classifier: Classifier, card: ModelCard) -> None:
 
 @contextlib.contextmanager
 def _features(
-    scene: Scene, card: ModelCard, source: SceneInput, groups: Sequence[str], context: Noted, basis: FeatureBasis | None
+    scene: Scene,
+    card: ModelCard,
+    source: SceneInput,
+    groups: Sequence[str],
+    context: Noted,
+    basis: FeatureBasis | None,
+    *,
+    cached_only: bool = False,
 ) -> Iterator[FeatureFile | None]:
-    """The features of the scene, None where `groups` need none; what damages them in the middle of the run becomes a sentence."""
+    """The features of the scene, None where `groups` need none, or the cache has none and no others are wanted.
+
+    What damages them in the middle of the run becomes a sentence.
+    """
     try:
         if not PATCH_GROUPS & set(groups):
             yield None
+        elif cached_only:
+            found = cached_features(scene, card, source, context, basis)
+            if found is None:
+                text = "Attention and embeddings of this scene are not there yet: backscatter alone was looked at."
+                context.warn("features_not_cached", text)
+            with found or contextlib.nullcontext() as file:
+                yield file
         else:
             with features_of(scene, card, source, context, basis) as file:
                 yield file
@@ -285,14 +318,18 @@ def _result(
     outputs: Mapping[str, str],
     scene: Scene,
     summary: MapSummary | None,
-    held_out: HeldOut,
-    figures: AccuracyFigures | None,
     context: Noted,
+    judged: JudgedSamples | None = None,
 ) -> TaskResult:
+    counts = judged.counts if judged is not None else {}
     details: dict[str, Any] = {
         "method": classifier.method,
         "groups": list(classifier.groups),
-        "classes": [{"code": item.code, "name": item.name, "colour": item.colour} for item in classifier.classes],
+        "classes": [
+            {"code": item.code, "name": item.name, "colour": item.colour, "samples": counts.get(item.name)}
+            for item in classifier.classes
+        ],
+        "few_samples": FEW_SAMPLES,
     }
     numbers: dict[str, float] = {}
     lines: list[str] = []
@@ -303,26 +340,30 @@ def _result(
         if summary.valid_px:
             numbers["mean_confidence_percent"] = 100 * summary.confidence_sum / summary.valid_px
         lines += [f"  {item.code:3d} {item.name}: {summary.class_px[item.code] * pixel_ha:.2f} ha" for item in classifier.classes]
-    if figures is not None:
+    if judged is not None:
+        details["judging_notes"] = list(judged.held_out.notes)
+    if judged is not None and judged.figures is not None:
+        figures, held_out = judged.figures, judged.held_out
         details["held_out"] = figures.as_data()
+        details["confused"] = [{"class": name, "taken_for": other, "share": share} for name, other, share in confusions(figures)]
         details["importance"] = held_out.importance
         numbers["overall_accuracy"] = figures.agreement.overall
         numbers["macro_f1"] = float(np.nanmean(figures.agreement.f1))
         lines += [f"By {held_out.folds}-fold cross-validation that holds out whole samples:", *as_lines(figures)]
-        lines += confused_lines(figures)
+        lines += [f"  {share:.0%} of {name} is taken for {other}" for name, other, share in confusions(figures)]
         ranked = sorted(held_out.importance.items(), key=lambda item: -item[1])
         lines += [f"  without {group}: balanced accuracy falls by {loss:.3f}" for group, loss in ranked]
     return TaskResult(dict(outputs), numbers, tuple(lines), json.dumps(details), tuple(context.notes))
 
 
-def confused_lines(figures: AccuracyFigures) -> list[str]:
-    """A sentence for each class of which a tenth or more is taken for one other class."""
-    lines = []
+def confusions(figures: AccuracyFigures) -> list[tuple[str, str, float]]:
+    """Each class of which a tenth or more is taken for one other class: its name, that of the other, and the share (0 to 1)."""
+    found = []
     totals = figures.counts.sum(axis=0)
     for j, name in enumerate(figures.names):
         others = figures.counts[:, j].copy()
         others[j] = 0
         worst = int(others.argmax())
-        if totals[j] and others[worst] >= 0.1 * totals[j]:
-            lines.append(f"  {others[worst] / totals[j]:.0%} of {name} is taken for {figures.names[worst]}")
-    return lines
+        if totals[j] and others[worst] >= CONFUSED_SHARE * totals[j]:
+            found.append((name, figures.names[worst], float(others[worst] / totals[j])))
+    return found

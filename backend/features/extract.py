@@ -112,19 +112,19 @@ def features_of(
 
     With `basis` they are reduced to its components, else to those of a basis of their own. Raises SardineError.
     """
-    area = scene.area_window(source.bounds, source.bounds_crs)
-    layout = lay_windows(
-        area, scene.grid.height, scene.grid.width, window_px=card.window_px, patch_px=card.patch_px, overlap=source.overlap
-    )
-    cache = FeatureCache(
-        Path(source.cache) if source.cache else default_folder(),
-        LIMIT_BYTES if source.cache_limit_gb is None else int(source.cache_limit_gb * 1e9),
-    )
-    whole = lay_windows(
-        scene.grid.full_window, scene.grid.height, scene.grid.width,
-        window_px=card.window_px, patch_px=card.patch_px, overlap=source.overlap,
-    )  # fmt: skip
-    for region in (whole.region, layout.region):
+    found = cached_features(scene, card, source, context, basis)
+    if found is not None:
+        return found
+    return _compute(scene, card, source, _layout(scene, card, source, _area(scene, source)), basis, context)
+
+
+def cached_features(
+    scene: Scene, card: ModelCard, source: SceneInput, context: Context, basis: FeatureBasis | None = None
+) -> FeatureFile | None:
+    """As `features_of`, of the whole scene or of that part; None where they are not in the cache. Imports no torch."""
+    cache = _cache(source)
+    for area in (scene.grid.full_window, _area(scene, source)):
+        region = _layout(scene, card, source, area).region
         found = _find(cache, _key(scene, card, source, region, basis), context)
         if found is not None:
             return found
@@ -134,7 +134,21 @@ def features_of(
                 return found
             if found is not None:
                 found.close()
-    return _compute(scene, card, source, layout, cache, basis, context)
+    return None
+
+
+def _area(scene: Scene, source: SceneInput) -> PixelWindow:
+    return scene.area_window(source.bounds, source.bounds_crs)
+
+
+def _layout(scene: Scene, card: ModelCard, source: SceneInput, area: PixelWindow) -> WindowLayout:
+    grid = scene.grid
+    return lay_windows(area, grid.height, grid.width, window_px=card.window_px, patch_px=card.patch_px, overlap=source.overlap)
+
+
+def _cache(source: SceneInput) -> FeatureCache:
+    limit_bytes = LIMIT_BYTES if source.cache_limit_gb is None else int(source.cache_limit_gb * 1e9)
+    return FeatureCache(Path(source.cache) if source.cache else default_folder(), limit_bytes)
 
 
 def _find(cache: FeatureCache, key: str, context: Context) -> FeatureFile | None:
@@ -164,13 +178,13 @@ def _compute(
     card: ModelCard,
     source: SceneInput,
     layout: WindowLayout,
-    cache: FeatureCache,
     basis: FeatureBasis | None,
     context: Context,
 ) -> FeatureFile:
     # Here and not above: what finds its features in the cache has no use for torch, which takes seconds to import.
     from .tokens import TokenRun
 
+    cache = _cache(source)
     heads, components = card.encoder.num_heads, source.components if basis is None else basis.components
     grid = scene.grid.crop(layout.region).coarsen(card.patch_px)
     size_mb = grid.height * grid.width * (heads + components) * 2 / 1e6

@@ -4,26 +4,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
-from ..processing.parameters import RASTER_OUTPUTS
 
-
-def result_path(folder: Path, scene_name: str, name: str, suffix: str = "") -> Path:
-    """The file of the raster with parameter id `name`; what a file name cannot hold is replaced in `scene_name`."""
+def result_path(folder: Path, scene_name: str, word: str, suffix: str = "") -> Path:
+    """The file of the raster that `word` says the kind of; what a file name cannot hold is replaced in `scene_name`."""
     stem = re.sub(r'[\\/:*?"<>|\x00-\x1f]+', "_", scene_name).strip(" .") or "scene"
-    return folder / f"{stem}_{RASTER_OUTPUTS[name]}{suffix}.tif"
+    return folder / f"{stem}_{word}{suffix}.tif"
 
 
-def free_paths(folder: Path, scene_name: str, names: list[str], taken: set[str]) -> dict[str, str]:
+def free_paths(folder: Path, scene_name: str, words: Mapping[str, str], taken: set[str]) -> dict[str, str]:
     """File by parameter id, numbered together so that none of them is there yet, nor among `taken`.
 
-    A result never replaces a file: the older one may be loaded in the project, and Windows would refuse.
+    `words`, by parameter id too, say what kind each is. A result never replaces a file: the older one may be loaded in the
+    project, and Windows would refuse.
     """
     number = 1
     while True:
         suffix = "" if number == 1 else f"_{number}"
-        paths = {name: str(result_path(folder, scene_name, name, suffix)) for name in names}
+        paths = {name: str(result_path(folder, scene_name, word, suffix)) for name, word in words.items()}
         if not any(path in taken or Path(path).exists() for path in paths.values()):
             return paths
         number += 1

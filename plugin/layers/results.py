@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ...backend.model_card import ModelCard
@@ -53,10 +55,22 @@ def notes(result: JobResult, card: ModelCard) -> list[str]:
 
 def write_whole(path: str, text: str) -> None:
     """Writes `text` as UTF-8; until it is whole, what was at `path` stays. Raises OSError, and then leaves nothing new."""
+    with _whole(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
+
+
+def copy_whole(source: str, path: str) -> None:
+    """Copies the file `source`; see `write_whole`."""
+    with _whole(path) as part:
+        shutil.copyfile(source, part)
+
+
+@contextlib.contextmanager
+def _whole(path: str) -> Iterator[Path]:
+    """A file to write to, which is given the name `path` when the `with` is left well."""
     part = Path(path + PART_SUFFIX)
     try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        yield part
         part.replace(path)
     except OSError:
         part.unlink(missing_ok=True)

@@ -50,6 +50,21 @@ def confidence_renderer(provider: QgsRasterDataProvider) -> QgsRasterRenderer:
     return _grey(provider, 1, 0.0, 100.0)
 
 
+def unsure_renderer(provider: QgsRasterDataProvider) -> QgsRasterRenderer:
+    """Confidence in percent, seen only where it is low: the lower, the stronger. Few maps have a class in magenta."""
+    steps = (
+        (50.0, "#e6ff00ff", "< 50%"),
+        (65.0, "#aaff00ff", "50–65%"),
+        (80.0, "#64ff00ff", "65–80%"),
+        (math.inf, "#00ff00ff", "≥ 80%"),
+    )
+    function = QgsColorRampShader(0.0, 100.0, None, QgsColorRampShader.Type.Discrete)
+    function.setColorRampItemList([QgsColorRampShader.ColorRampItem(upto, QColor(colour), text) for upto, colour, text in steps])
+    shader = QgsRasterShader(0.0, 100.0)
+    shader.setRasterShaderFunction(function)
+    return QgsSingleBandPseudoColorRenderer(provider, 1, shader)
+
+
 def attention_renderer(provider: QgsRasterDataProvider) -> QgsRasterRenderer:
     """Mean attention between its 2nd and 98th percentile. A few patches draw hundreds of times the average."""
     return _inferno(provider, *percentiles(provider, 1, 0.02, 0.98))
@@ -105,9 +120,13 @@ def percentiles(provider: QgsRasterDataProvider, band: int, low: float, high: fl
 
 
 def renderer_for(output: str, provider: QgsRasterDataProvider, card: ModelCard) -> QgsRasterRenderer:
-    """The renderer of the backend's `output`: landcover, confidence, probabilities, attention, features or similarity."""
+    """The renderer of the backend's `output`: landcover, confidence, probabilities, attention, features or similarity.
+
+    `unsure` is confidence again, to be laid over a map.
+    """
     plain: dict[str, Callable[[QgsRasterDataProvider], QgsRasterRenderer]] = {
         "confidence": confidence_renderer,
+        "unsure": unsure_renderer,
         "probabilities": probabilities_renderer,
         "attention": attention_renderer,
         "features": features_renderer,

@@ -32,7 +32,8 @@ class AreaChooser(QWidget):
 
     changed = pyqtSignal()
 
-    def __init__(self, canvas: QgsMapCanvas, parent: QWidget | None = None) -> None:
+    def __init__(self, canvas: QgsMapCanvas, parent: QWidget | None = None, *, with_polygons: bool = True) -> None:
+        """Without `with_polygons` there is no choice of a mask."""
         super().__init__(parent)
         self._canvas = canvas
         self._scene_id = ""
@@ -44,7 +45,8 @@ class AreaChooser(QWidget):
         self.kind.addItem(tr("Whole layer"), WHOLE)
         self.kind.addItem(tr("Visible map"), VISIBLE)
         self.kind.addItem(tr("Drawn rectangle"), DRAWN)
-        self.kind.addItem(tr("Inside polygons"), POLYGONS)
+        if with_polygons:
+            self.kind.addItem(tr("Inside polygons"), POLYGONS)
         self.draw = QPushButton(tr("Draw on the map"), self)
         self.polygons = QgsMapLayerComboBox(self)
         self.polygons.setObjectName("polygons")

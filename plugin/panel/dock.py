@@ -10,7 +10,6 @@ from qgis.gui import QgsDockWidget, QgsMapLayerComboBox
 from qgis.PyQt.QtCore import QTimer
 from qgis.PyQt.QtWidgets import (
     QFrame,
-    QLabel,
     QScrollArea,
     QSizePolicy,
     QTabWidget,
@@ -26,6 +25,7 @@ from .area import AreaChooser
 from .backend_banner import PythonBanner
 from .bands import BandTable
 from .check import CheckView
+from .heading import heading
 from .model import ModelChooser
 from .outputs import OutputChooser
 from .result import ResultView
@@ -33,6 +33,8 @@ from .results_group import add_results, is_result
 from .run_bar import RunBar
 from .run_queue import Run, RunQueue
 from .scene_check import check_arguments
+from .your_classes.classes_run import ClassesRun
+from .your_classes.page import YourClassesPage
 
 if typing.TYPE_CHECKING:
     from qgis.gui import QgisInterface
@@ -40,6 +42,9 @@ if typing.TYPE_CHECKING:
 
 CHECK_DELAY_MS = 800
 """How long the choices must rest before they are checked."""
+
+
+MAP_PAGE, CLASSES_PAGE, RESULT_PAGE = 0, 1, 2
 
 
 class SardineDock(QgsDockWidget):
@@ -64,8 +69,13 @@ class SardineDock(QgsDockWidget):
         self.outputs = OutputChooser(self)
         self.advanced = AdvancedOptions(self)
         self.result = ResultView(self)
+        self.classes = YourClassesPage(
+            iface, self.bands, self.model, self.outputs, self.advanced, lambda: self.queue.current is None, self
+        )
         self.run_bar = RunBar(self.queue, self)
         self.tabs = QTabWidget(self)
+        self._on_classes = False
+        """Whether Run is for the page of one's own classes; the page of results leaves it as it was."""
         self._look_again = QTimer(self)
         self._look_again.setSingleShot(True)
         self._look_again.timeout.connect(self._fill_gaps)
@@ -86,6 +96,8 @@ class SardineDock(QgsDockWidget):
 
     def problem(self) -> str:
         """Why no run can be started, as one sentence; empty where one can."""
+        if self._on_classes:
+            return self.classes.problem()
         if self.model.card is None:
             return self.model.problem
         if self.scene.currentLayer() is None:
@@ -112,11 +124,16 @@ class SardineDock(QgsDockWidget):
             return
         self._keep()
         try:
-            run = Run(self.parameters(), self._scene_name(), self.model.card)
+            run = self._make_run()
         except QgsProcessingException as error:
             self.run_bar.set_problem(str(error))
             return
         self.queue.add(run)
+
+    def _make_run(self) -> Run:
+        if self._on_classes:
+            return self.classes.make_run(self._scene_name(), self.queue.taken())
+        return Run(self.parameters(), self._scene_name(), self.model.card)
 
     def start_check(self) -> None:
         """Asks the backend what it takes the scene for, without mapping it."""
@@ -135,6 +152,7 @@ class SardineDock(QgsDockWidget):
         self._check_soon.stop()
         self.check.forget()
         self.queue.shut_down()
+        self.classes.release()
         self.area.release()
 
     def _to_check(self) -> list[str]:
@@ -186,16 +204,13 @@ class SardineDock(QgsDockWidget):
         )
         for title, part in parts:
             if title:
-                layout.addWidget(_heading(title, page))
+                layout.addWidget(heading(title, page))
             layout.addWidget(part)
             layout.addSpacing(6)
         layout.addWidget(self.advanced)
         layout.addStretch(1)
-        scroll = QScrollArea(self)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidget(page)
-        self.tabs.addTab(scroll, tr("Map"))
+        self.tabs.addTab(_scrolled(page), tr("Map"))
+        self.tabs.addTab(_scrolled(self.classes), tr("Your classes"))
         self.tabs.addTab(self.result, tr("Last result"))
         self.tabs.setDocumentMode(True)
         body = QWidget(self)
@@ -208,9 +223,14 @@ class SardineDock(QgsDockWidget):
 
     def _connect(self) -> None:
         self.scene.layerChanged.connect(self._scene_changed)
+        self.scene.layerChanged.connect(self.classes.scene.setLayer)
+        self.classes.scene.layerChanged.connect(self.scene.setLayer)
+        self.classes.changed.connect(self._check)
+        self.tabs.currentChanged.connect(self._page_changed)
         self._setup.ended.connect(self.look_for_backend)
         self.model.changed.connect(self._model_changed)
         self.outputs.changed.connect(self._check)
+        self.closed.connect(self.classes.preview.stop)
         for part in (self.bands, self.area, self.advanced):
             part.changed.connect(self._choices_changed)
         self.advanced.check_at_once.toggled.connect(self._keep)
@@ -252,6 +272,7 @@ class SardineDock(QgsDockWidget):
         raster = layer if isinstance(layer, QgsRasterLayer) else None
         self.bands.set_layer(raster)
         self.area.set_layer(raster)
+        self.classes.set_scene(raster)
         self._choices_changed()
 
     def _model_changed(self) -> None:
@@ -264,6 +285,12 @@ class SardineDock(QgsDockWidget):
         """Shows whether the backend is there now, and what else is missing."""
         self._choices_changed()
 
+    def _page_changed(self, number: int) -> None:
+        if number != RESULT_PAGE:
+            self._on_classes = number == CLASSES_PAGE
+            self.run_bar.set_verb(tr("Map the scene") if self._on_classes else tr("Run"))
+            self._check()
+
     def _check(self) -> None:
         self.python.update_problem()
         self.run_bar.set_problem(self.problem())
@@ -272,21 +299,27 @@ class SardineDock(QgsDockWidget):
         self._check_soon.stop()
         if self.check.check.is_running:
             self.check.forget()
-        self.tabs.setCurrentIndex(0)
+        self.classes.preview.stop()
+        self.tabs.setCurrentIndex(CLASSES_PAGE if isinstance(run, ClassesRun) else MAP_PAGE)
 
     def _ended(self, run: Run) -> None:
         problems = []
         if run.outcome == "done":
-            _, broken = add_results(run, QgsProject.instance())
+            position = self.classes.position_of_results() if isinstance(run, ClassesRun) else 0
+            _, broken = add_results(run, QgsProject.instance(), position)
             problems = [tr("QGIS could not open the result {file}.").format(file=path) for path in broken]
-        self.result.show_run(run, problems)
-        self.tabs.setCurrentWidget(self.result)
+        if isinstance(run, ClassesRun) and run.outcome == "done":
+            self.classes.show_run(run, problems)
+        else:
+            self.result.show_run(run, problems)
+            self.tabs.setCurrentIndex(RESULT_PAGE)
+        self.classes.run_ended()
         self._choices_changed()  # a check may have waited for the end
 
 
-def _heading(text: str, parent: QWidget) -> QLabel:
-    label = QLabel(text, parent)
-    font = label.font()
-    font.setBold(True)
-    label.setFont(font)
-    return label
+def _scrolled(page: QWidget) -> QScrollArea:
+    scroll = QScrollArea()
+    scroll.setWidgetResizable(True)
+    scroll.setFrameShape(QFrame.Shape.NoFrame)
+    scroll.setWidget(page)
+    return scroll

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from qgis.gui import QgsFileWidget
@@ -76,6 +77,10 @@ class OutputChooser(QWidget):
         """Why a run cannot start with these choices; empty where it can."""
         if not self.chosen():
             return tr("No result is ticked: tick at least one.")
+        return self.destination_problem()
+
+    def destination_problem(self) -> str:
+        """Why nothing can be written where the results go; empty where it can."""
         if self.destination.currentData() == FOLDER and not Path(self.folder.filePath().strip() or "/nowhere").is_dir():
             return tr("The folder for the results does not exist: choose another.")
         return ""
@@ -85,12 +90,14 @@ class OutputChooser(QWidget):
 
         `taken` are files that runs in the queue will write.
         """
-        chosen = self.chosen()
-        if self.destination.currentData() == TEMPORARY:
-            paths = dict.fromkeys(chosen, "TEMPORARY_OUTPUT")
-        else:
-            paths = free_paths(Path(self.folder.filePath().strip()), scene_name, chosen, taken)
+        paths = self.paths(scene_name, {name: RASTER_OUTPUTS[name] for name in self.chosen()}, taken)
         return {**{name: paths.get(name) for name in RASTER_OUTPUTS}, "ATTENTION_HEADS": self.heads.currentData()}
+
+    def paths(self, scene_name: str, words: Mapping[str, str], taken: set[str]) -> dict[str, str]:
+        """Destination by parameter id of rasters whose kinds are `words` by parameter id; see `parameters`."""
+        if self.destination.currentData() == TEMPORARY:
+            return dict.fromkeys(words, "TEMPORARY_OUTPUT")
+        return free_paths(Path(self.folder.filePath().strip()), scene_name, words, taken)
 
     def _update(self) -> None:
         self.folder.setVisible(self.destination.currentData() == FOLDER)

@@ -7,39 +7,37 @@ from qgis.core import QgsLayerTreeGroup, QgsMapLayer, QgsProject, QgsRasterLayer
 
 from ..layers.metadata import metadata_of
 from ..layers.styling import style
-from ..processing.parameters import RASTER_OUTPUTS, raster_labels
 from .run_queue import Run
 
 OUTPUT_PROPERTY = "sardine/output"
 """Marks a result layer, and says which: the panel does not take it for the next scene."""
 
 
-def add_results(run: Run, project: QgsProject) -> tuple[QgsLayerTreeGroup, list[str]]:
-    """The group, on top of the layer tree, and the files that QGIS could not open.
+def add_results(run: Run, project: QgsProject, position: int = 0) -> tuple[QgsLayerTreeGroup, list[str]]:
+    """The group, on top of the layer tree or below so many of its entries, and the files that QGIS could not open.
 
-    Land cover is shown; a click on confidence, attention or probabilities shows that one in its place. All cover the same
+    The classes are shown; a click on confidence, attention or probabilities shows that one in its place. All cover the same
     ground, and where one lay under another its edges would look out: attention has pixels as large as a patch.
     """
     layers: dict[str, QgsRasterLayer] = {}
     broken = []
-    labels = raster_labels()
-    for name in sorted(run.outputs, key=list(labels).index):
+    labels = run.labels()
+    for name in [name for name in run.rasters if name in run.outputs]:
         layer = QgsRasterLayer(run.outputs[name], labels[name], "gdal")
         if not layer.isValid():
             broken.append(run.outputs[name])
             continue
-        style(layer, RASTER_OUTPUTS[name], run.card)
-        layer.setCustomProperty(OUTPUT_PROPERTY, RASTER_OUTPUTS[name])
+        style(layer, run.rasters[name], run.card)
+        layer.setCustomProperty(OUTPUT_PROPERTY, run.rasters[name])
         if run.result is not None:
             title = f"{labels[name]}: {run.title}"
             layer.setMetadata(metadata_of(name, title, run.scene_name, run.result, run.card))
         layers[name] = layer
-    group = project.layerTreeRoot().insertGroup(0, run.title)
-    for name in ("LANDCOVER", "CONFIDENCE", "ATTENTION", "PROBABILITIES"):
-        if name in layers:
-            project.addMapLayer(layers[name], False)
-            node = group.addLayer(layers[name])
-            node.setExpanded(name == "LANDCOVER")
+    group = project.layerTreeRoot().insertGroup(position, run.title)
+    for name in sorted(layers, key=lambda name: name == "PROBABILITIES"):  # the others in their order
+        project.addMapLayer(layers[name], False)
+        node = group.addLayer(layers[name])
+        node.setExpanded(run.rasters[name] == "landcover")
     group.setIsMutuallyExclusive(True, 0)
     return group, broken
 

@@ -20,6 +20,7 @@ class RunBar(QWidget):
     def __init__(self, queue: RunQueue, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._queue = queue
+        self._verb = tr("Run")
         self.problem = QLabel(self)
         self.problem.setObjectName("problem")
         self.problem.setWordWrap(True)
@@ -37,7 +38,7 @@ class RunBar(QWidget):
         self.end = QPushButton(tr("End the run"), self)
         self.end.setObjectName("end")
         self.end.clicked.connect(self._cancel)
-        self.run = QPushButton(tr("Run"), self)
+        self.run = QPushButton(self._verb, self)
         self.run.setObjectName("run")
         self.run.setDefault(True)
         self.cancel = QPushButton(tr("Cancel"), self)
@@ -73,6 +74,11 @@ class RunBar(QWidget):
         self.problem.setText(f"⚠ {text}" if text else "")
         self.problem.setVisible(bool(text))
         self.run.setEnabled(not text)
+
+    def set_verb(self, text: str) -> None:
+        """What the button says that starts a run."""
+        self._verb = text
+        self._show_queue()
 
     def _started(self, run: Run) -> None:
         self.bar.setValue(0)
@@ -112,7 +118,7 @@ class RunBar(QWidget):
             self.cancel.setEnabled(not self._queue.current.feedback.isCanceled())
         else:
             self._tell_stall("")
-        self.run.setText(tr("Queue") if running else tr("Run"))
+        self.run.setText(tr("Queue") if running else self._verb)
         self.run.setToolTip(tr("Runs after the one that is running.") if running else "")
         self.drop.setVisible(waiting > 0)
         self.drop.setText(tr("Forget {count} waiting").format(count=waiting))

@@ -1,33 +1,38 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs of `sardine:landcover` as QGIS tasks, one after the other. Main thread only."""
+"""Runs of the panel as QGIS tasks, one after the other. Main thread only."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
-from qgis.core import QgsApplication, QgsProcessingAlgRunnerTask, QgsProcessingContext, QgsProcessingException, QgsProject
+from qgis.core import QgsApplication, QgsProcessingAlgRunnerTask, QgsProcessingContext, QgsProcessingException, QgsProject, QgsTask
 from qgis.gui import QgsGui
 from qgis.PyQt.QtCore import QEventLoop, QObject, QTimer, pyqtSignal
 
 from ...backend.model_card import ModelCard
 from ...backend.protocol import JobResult, SardineError, decode
-from ..processing.parameters import RASTER_OUTPUTS
+from ..processing.parameters import RASTER_OUTPUTS, raster_labels
 from ..translation import tr
 from .run_feedback import RunFeedback
 
-ALGORITHM = "sardine:landcover"
 LONGEST_END_MS = 20_000
 """What a backend may take that has to be asked, told and killed; see `Patience`."""
 
 
 class Run:
-    """One run: what was asked, and after its end `outcome` (done, cancelled or failed), `result` and `outputs`.
+    """One run of `algorithm_id`: what was asked, and after its end `outcome` (done, cancelled or failed), `result` and `outputs`.
 
-    The layers are read when it is made, so that it does not matter to a waiting run whether they are still there.
-    Raises QgsProcessingException where the algorithm refuses the parameters.
+    `rasters` are the algorithm's raster outputs by parameter id, and the style of each; the first is the one that is shown.
+    The layers are read when a run is made, so that it does not matter to a waiting run whether they are still there. Raises
+    QgsProcessingException where the algorithm refuses the parameters.
     """
+
+    algorithm_id: ClassVar[str] = "sardine:landcover"
+    is_quiet: ClassVar[bool] = False
+    """Whether QGIS does not announce its end."""
+    rasters: ClassVar[Mapping[str, str]] = RASTER_OUTPUTS
 
     def __init__(self, parameters: Mapping[str, Any], scene_name: str, card: ModelCard) -> None:
         self.parameters = dict(parameters)
@@ -40,23 +45,29 @@ class Run:
         self.context = QgsProcessingContext()
         self.context.setProject(QgsProject.instance())
         self.context.setFeedback(self.feedback)
-        algorithm = QgsApplication.processingRegistry().createAlgorithmById(ALGORITHM)
+        algorithm = QgsApplication.processingRegistry().createAlgorithmById(self.algorithm_id)
         if algorithm is None:
-            raise QgsProcessingException(tr("The algorithm sardine:landcover is not there: switch the plugin off and on again."))
+            text = tr("The algorithm {id} is not there: switch the plugin off and on again.")
+            raise QgsProcessingException(text.format(id=self.algorithm_id))
         good, message = algorithm.checkParameterValues(self.parameters, self.context)
         if not good:
             raise QgsProcessingException(message)
         self.history = _history(algorithm, self.parameters, self.context)
-        self.task = QgsProcessingAlgRunnerTask(algorithm, self.parameters, self.context, self.feedback)
+        flags = QgsTask.Flag.CanCancel | QgsTask.Flag.Silent if self.is_quiet else QgsTask.Flag.CanCancel
+        self.task = QgsProcessingAlgRunnerTask(algorithm, self.parameters, self.context, self.feedback, flags)
         self.task.setDescription(tr("SARdine: {scene}").format(scene=scene_name))
 
     @property
     def title(self) -> str:
         return f"{self.scene_name} · {self.card.name}"
 
+    def labels(self) -> dict[str, str]:
+        """The rasters as a person reads them, by parameter id."""
+        return raster_labels()
+
     def destinations(self) -> set[str]:
         """The files that this run writes, as far as they have been named by a person."""
-        return {str(self.parameters[name]) for name in RASTER_OUTPUTS if self.parameters.get(name)}
+        return {str(self.parameters[name]) for name in self.rasters if self.parameters.get(name)}
 
     def conclude(self, successful: bool, results: Mapping[str, Any]) -> None:
         """Takes over what the task came to."""
@@ -64,26 +75,34 @@ class Run:
         if not successful:
             self.outcome = "cancelled" if self.feedback.isCanceled() else "failed"
             return
-        self.outputs = {name: results[name] for name in RASTER_OUTPUTS if results.get(name)}
+        self.outputs = {name: results[name] for name in self.rasters if results.get(name)}
         try:
-            report = decode(results.get("REPORT", ""))
+            self.take(results)
         except SardineError as error:
             self.feedback.reportError(str(error))
             self.outcome = "failed"
             return
-        self.result = report if isinstance(report, JobResult) else None
         self.outcome = "done"
+
+    def take(self, results: Mapping[str, Any]) -> None:
+        """Reads what the algorithm reports of itself. Raises SardineError where that is not understood."""
+        report = decode(results.get("REPORT", ""))
+        self.result = report if isinstance(report, JobResult) else None
 
 
 class RunQueue(QObject):
-    """The runs of a panel. `started` and `ended` carry the Run; `changed` tells that the number of waiting runs has changed."""
+    """The runs of a panel. `started` and `ended` carry the Run; `changed` tells that the number of waiting runs has changed.
+
+    Runs of a queue that `keeps_history` are in Processing's history.
+    """
 
     started = pyqtSignal(object)
     ended = pyqtSignal(object)
     changed = pyqtSignal()
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeps_history: bool = True) -> None:
         super().__init__()
+        self._keeps_history = keeps_history
         self.current: Run | None = None
         self.waiting: list[Run] = []
         self._started_at_s = 0.0
@@ -134,7 +153,8 @@ class RunQueue(QObject):
             return
         run = self.current = self.waiting.pop(0)
         self._started_at_s = time.monotonic()
-        run.history_id, _ = QgsGui.historyProviderRegistry().addEntry("processing", run.history)
+        if self._keeps_history:
+            run.history_id, _ = QgsGui.historyProviderRegistry().addEntry("processing", run.history)
         run.task.executed.connect(lambda successful, results: self._end(run, successful, results))
         self.changed.emit()
         self.started.emit(run)
@@ -142,8 +162,9 @@ class RunQueue(QObject):
 
     def _end(self, run: Run, successful: bool, results: dict[str, Any]) -> None:
         run.conclude(successful, results)
-        ended = {"results": dict(results), "log": run.feedback.log}
-        QgsGui.historyProviderRegistry().updateEntry(run.history_id, {**run.history, **ended})
+        if self._keeps_history:
+            ended = {"results": dict(results), "log": run.feedback.log}
+            QgsGui.historyProviderRegistry().updateEntry(run.history_id, {**run.history, **ended})
         self.current = None
         self.ended.emit(run)
         self._next()

@@ -31,7 +31,7 @@ class BatchScene:
 
     def paths(self, folder: Path, outputs: Iterable[str]) -> dict[str, Path]:
         """The file of each raster, by parameter id."""
-        return {name: result_path(folder / self.subfolder, self.name, name) for name in outputs}
+        return {name: result_path(folder / self.subfolder, self.name, RASTER_OUTPUTS[name]) for name in outputs}
 
 
 def scenes_in(folder: Path, pattern: str, recursive: bool, results: Path | None = None) -> list[BatchScene]:

@@ -155,6 +155,7 @@ class ClassifySamplesAlgorithm(_MapAlgorithm):
             groups=tuple(self.parameterAsEnumStrings(parameters, "FEATURES", context)),
             class_colours=self._colours,
             validate=self.parameterAsBoolean(parameters, "VALIDATE", context),
+            cached_only=self.parameterAsBoolean(parameters, "CACHED_ONLY", context),
             seed=self.parameterAsInt(parameters, "SEED", context),
             overwrite=True,
             **{self.rasters[name][0]: path for name, path in paths.items()},
@@ -187,6 +188,10 @@ class ClassifySamplesAlgorithm(_MapAlgorithm):
             ours.helped(
                 QgsProcessingParameterBoolean("VALIDATE", tr("Judge by held-out samples"), defaultValue=True),
                 tr("Trains some more times, each without some of the samples. Leave it out for a quick look."),
+            ),
+            ours.advanced(
+                QgsProcessingParameterBoolean("CACHED_ONLY", tr("Run no network"), defaultValue=False),
+                tr("For a quick look: where attention and embeddings are not there yet, backscatter alone is looked at."),
             ),
             ours.advanced(
                 number("SEED", tr("Seed"), number.Type.Integer, defaultValue=0, minValue=0), tr("The same seed gives the same map.")

@@ -214,6 +214,38 @@ def test_a_preview_should_need_no_torch_and_equal_that_part_of_the_map(folder, t
         np.testing.assert_array_equal(part.read(1), whole.read(1)[20:60, 20:70])
 
 
+def test_a_quick_look_should_run_no_network_and_take_what_the_cache_has(folder, tmp_path):
+    samples = good_samples(tmp_path / "s.geojson")
+    cache = str(tmp_path / "cache")
+    wanted = {"scene": scene_input(folder, cache=cache), "cached_only": True, "validate": False}
+    result, details, messages = classify(folder, samples, tmp_path, **wanted)
+    assert not any(message.type == "ready" for message in messages)
+    assert details["groups"] == ["db"]
+    assert codes(messages) == {"features_not_cached"}
+    assert any("backscatter alone was looked at" in text for text in result.warnings)
+    _, details, _ = classify(folder, samples, tmp_path, scene=scene_input(folder, cache=cache))
+    assert details["groups"] == ["attention", "tokens", "db"]
+    part = scene_input(folder, cache=cache, bounds=(500_200.0, 5_399_400.0, 500_700.0, 5_399_800.0))
+    _, details, messages = classify(folder, samples, tmp_path, **{**wanted, "scene": part})
+    assert details["groups"] == ["attention", "tokens", "db"]
+    assert not any(message.type == "ready" for message in messages)
+
+
+def test_what_is_confused_and_what_is_rare_should_be_among_the_details(folder, tmp_path):
+    rng = np.random.default_rng(1)
+    shapes = [box(row, column) for row in range(10, 90, 10) for column in (44, 54, 64)]
+    names = rng.permutation(["a", "b"] * (len(shapes) // 2))
+    samples = [*zip(shapes, names, strict=True), (box(30, 4), "water")]
+    _, details, _ = classify(folder, write_samples(tmp_path / "s.geojson", samples), tmp_path, groups=("db",))
+    assert {item["name"]: item["samples"] for item in details["classes"]} == {"a": 12, "b": 12, "water": 1}
+    assert {(item["class"], item["taken_for"]) for item in details["confused"]} == {("a", "b"), ("b", "a")}
+    matrix, named = np.array(details["held_out"]["matrix"]), [item["name"] for item in details["held_out"]["classes"]]
+    for item in details["confused"]:
+        column = matrix[:, named.index(item["class"])]
+        assert item["share"] == column[named.index(item["taken_for"])] / column.sum()
+    assert any("Of water there is one sample alone" in text for text in details["judging_notes"])
+
+
 @contextlib.contextmanager
 def open_features(folder, *groups):
     """A `PixelFeatures` of the first scene, and the file of patches below it."""

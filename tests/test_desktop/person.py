@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 from qgis.core import Qgis, QgsApplication
+from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QPoint, Qt, QTimer
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import (
@@ -151,6 +152,18 @@ class Person:
         field.selectAll()
         QTest.keyClicks(field, text)
         yield from self.rest()
+
+    def type(self, text: str) -> Steps:
+        """Types into whatever has the keyboard."""
+        QTest.keyClicks(QApplication.focusWidget(), text)
+        yield from self.rest()
+
+    def click_map(self, canvas: QgsMapCanvas, place: QPoint, *, right: bool = False) -> Steps:
+        """A click on the map at `place`, where the mouse has moved to before."""
+        button = Qt.MouseButton.RightButton if right else Qt.MouseButton.LeftButton
+        QTest.mouseMove(canvas.viewport(), place)
+        QTimer.singleShot(0, lambda: QTest.mouseClick(canvas.viewport(), button, Qt.KeyboardModifier.NoModifier, place))
+        yield from self.rest(0.15)
 
     def choose(self, box: QComboBox, text: str) -> Steps:
         """Picks the entry with `text` of a list that opens."""

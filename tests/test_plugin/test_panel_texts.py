@@ -69,7 +69,7 @@ def test_card_should_be_shown_with_nothing_of_it_taken_for_markup(card: ModelCar
 
 
 def test_results_should_be_numbered_together_and_replace_nothing(tmp_path: Path) -> None:
-    names = ["LANDCOVER", "CONFIDENCE"]
+    names = {"LANDCOVER": "landcover", "CONFIDENCE": "confidence"}
     first = free_paths(tmp_path, "a/b: ü?", names, set())
     assert [Path(path).name for path in first.values()] == ["a_b_ ü__landcover.tif", "a_b_ ü__confidence.tif"]
     Path(first["CONFIDENCE"]).touch()
