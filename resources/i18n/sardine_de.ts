@@ -1372,10 +1372,6 @@
         <translation>{run} von {total} Fenstern in {elapsed:.1f} s auf {device} ({precision}), Modell {model}</translation>
     </message>
     <message>
-        <source>The algorithm sardine:landcover is not there: switch the plugin off and on again.</source>
-        <translation>Den Algorithmus sardine:landcover gibt es nicht: das Plugin aus- und wieder einschalten.</translation>
-    </message>
-    <message>
         <source>SARdine: {scene}</source>
         <translation>SARdine: {scene}</translation>
     </message>
@@ -2436,6 +2432,338 @@ Rechnet auf: {devices}</translation>
     <message>
         <source>The model needs {roles}, which no layer names: choose layer and band, or load the layer that holds it.</source>
         <translation>Das Modell braucht {roles}, was kein Layer nennt: Layer und Band wählen oder den Layer laden, der es enthält.</translation>
+    </message>
+    <message>
+        <source>Map the scene</source>
+        <translation>Szene kartieren</translation>
+    </message>
+    <message>
+        <source>The algorithm {id} is not there: switch the plugin off and on again.</source>
+        <translation>Den Algorithmus {id} gibt es nicht: das Plugin aus- und wieder einschalten.</translation>
+    </message>
+    <message>
+        <source>Prod.</source>
+        <translation>Herst.</translation>
+    </message>
+    <message>
+        <source>Producer&apos;s accuracy: of what is this class, so much is mapped as it (%)</source>
+        <translation>Herstellergenauigkeit: So viel von dem, was diese Klasse ist, ist als sie kartiert (%)</translation>
+    </message>
+    <message>
+        <source>User&apos;s</source>
+        <translation>Nutzer</translation>
+    </message>
+    <message>
+        <source>User&apos;s accuracy: of what is mapped as this class, so much is it (%)</source>
+        <translation>Nutzergenauigkeit: So viel von dem, was als diese Klasse kartiert ist, ist sie auch (%)</translation>
+    </message>
+    <message>
+        <source>The harmonic mean of both (%)</source>
+        <translation>Das harmonische Mittel von beiden (%)</translation>
+    </message>
+    <message>
+        <source>Mapped area in hectares</source>
+        <translation>Kartierte Fläche in Hektar</translation>
+    </message>
+    <message>
+        <source>Map the scene: how accurate the map is will stand here.</source>
+        <translation>Die Szene kartieren: hier steht dann, wie genau die Karte ist.</translation>
+    </message>
+    <message>
+        <source>How accurate the map is cannot be told: it takes two classes with two samples each.</source>
+        <translation>Wie genau die Karte ist, lässt sich nicht sagen: dazu braucht es zwei Klassen mit je zwei Trainingsgebieten.</translation>
+    </message>
+    <message>
+        <source>Overall accuracy {percent:.0f}%, judged by samples that were held out as a whole.</source>
+        <translation>Gesamtgenauigkeit {percent:.0f} %, beurteilt an Trainingsgebieten, die als Ganzes zurückgehalten wurden.</translation>
+    </message>
+    <message>
+        <source>{share:.0f}% of {name} is taken for {other}: draw more of both where the map is wrong, or make them one class.</source>
+        <translation>{share:.0f} % von {name} wird für {other} gehalten: von beiden mehr zeichnen, wo die Karte falsch ist, oder eine Klasse daraus machen.</translation>
+    </message>
+    <message>
+        <source>Of {names} there is one sample alone, and nothing to judge it by: draw more.</source>
+        <translation>Von {names} gibt es nur ein Trainingsgebiet und nichts, woran sie zu beurteilen wäre: mehr zeichnen.</translation>
+    </message>
+    <message>
+        <source>Few samples of {names}: their figures are rough. Draw {count} or more of each, spread over the scene.</source>
+        <translation>Wenige Trainingsgebiete von {names}: ihre Zahlen sind grob. Je {count} oder mehr zeichnen, über die Szene verteilt.</translation>
+    </message>
+    <message>
+        <source>Add</source>
+        <translation>Hinzufügen</translation>
+    </message>
+    <message>
+        <source>Adds a class; type its name.</source>
+        <translation>Fügt eine Klasse hinzu; ihren Namen eingeben.</translation>
+    </message>
+    <message>
+        <source>Rename</source>
+        <translation>Umbenennen</translation>
+    </message>
+    <message>
+        <source>Renames the class and its samples.</source>
+        <translation>Benennt die Klasse und ihre Trainingsgebiete um.</translation>
+    </message>
+    <message>
+        <source>Colour…</source>
+        <translation>Farbe…</translation>
+    </message>
+    <message>
+        <source>Remove</source>
+        <translation>Entfernen</translation>
+    </message>
+    <message>
+        <source>Removes the class and its samples.</source>
+        <translation>Entfernt die Klasse und ihre Trainingsgebiete.</translation>
+    </message>
+    <message>
+        <source>The layer cannot be edited.</source>
+        <translation>Der Layer lässt sich nicht bearbeiten.</translation>
+    </message>
+    <message>
+        <source>class {number}</source>
+        <translation>Klasse {number}</translation>
+    </message>
+    <message>
+        <source>Colour of “{name}”</source>
+        <translation>Farbe von „{name}“</translation>
+    </message>
+    <message>
+        <source>Remove “{name}” and its {count} samples?</source>
+        <translation>„{name}“ und ihre {count} Trainingsgebiete entfernen?</translation>
+    </message>
+    <message>
+        <source>Remove class</source>
+        <translation>Klasse entfernen</translation>
+    </message>
+    <message>
+        <source>{scene} · your classes</source>
+        <translation>{scene} · eigene Klassen</translation>
+    </message>
+    <message>
+        <source>The backend&apos;s report was not understood.</source>
+        <translation>Der Bericht des Backends wurde nicht verstanden.</translation>
+    </message>
+    <message>
+        <source>Set up the backend again.</source>
+        <translation>Das Backend neu einrichten.</translation>
+    </message>
+    <message>
+        <source>Click the corners of a polygon on the map; a right click ends it.</source>
+        <translation>Die Ecken eines Polygons in der Karte anklicken; ein Rechtsklick beendet es.</translation>
+    </message>
+    <message>
+        <source>Draw “{name}”</source>
+        <translation>„{name}“ zeichnen</translation>
+    </message>
+    <message>
+        <source>Draw samples</source>
+        <translation>Trainingsgebiete zeichnen</translation>
+    </message>
+    <message>
+        <source>The layer “{layer}” cannot be edited: make a new one.</source>
+        <translation>Der Layer „{layer}“ lässt sich nicht bearbeiten: einen neuen anlegen.</translation>
+    </message>
+    <message>
+        <source>Logistic regression (fast)</source>
+        <translation>Logistische Regression (schnell)</translation>
+    </message>
+    <message>
+        <source>Random forest</source>
+        <translation>Random Forest</translation>
+    </message>
+    <message>
+        <source>Gradient boosting</source>
+        <translation>Gradient Boosting</translation>
+    </message>
+    <message>
+        <source>backscatter around each pixel</source>
+        <translation>Rückstreuung um jedes Pixel</translation>
+    </message>
+    <message>
+        <source>attention of the model</source>
+        <translation>Aufmerksamkeit des Modells</translation>
+    </message>
+    <message>
+        <source>embeddings of the model</source>
+        <translation>Einbettungen des Modells</translation>
+    </message>
+    <message>
+        <source>Takes one run of the network over the scene; previews have it when it is done.</source>
+        <translation>Braucht einen Lauf des Netzes über die Szene; danach haben es auch die Vorschauen.</translation>
+    </message>
+    <message>
+        <source>It sees</source>
+        <translation>Er sieht</translation>
+    </message>
+    <message>
+        <source>The classifier sees nothing: tick what it is to see, under “Method”.</source>
+        <translation>Der Klassifikator sieht nichts: unter „Verfahren“ ankreuzen, was er sehen soll.</translation>
+    </message>
+    <message>
+        <source>Preview on the visible map</source>
+        <translation>Vorschau auf der sichtbaren Karte</translation>
+    </message>
+    <message>
+        <source>Maps what you see after each sample, in some seconds and without running the network.</source>
+        <translation>Kartiert nach jedem Trainingsgebiet, was zu sehen ist, in einigen Sekunden und ohne das Netz laufen zu lassen.</translation>
+    </message>
+    <message>
+        <source>Save the classifier…</source>
+        <translation>Klassifikator speichern…</translation>
+    </message>
+    <message>
+        <source>One file, for other scenes: “Map with a saved classifier” in the toolbox.</source>
+        <translation>Eine Datei, für andere Szenen: „Karte mit gespeichertem Klassifikator“ in der Werkzeugkiste.</translation>
+    </message>
+    <message>
+        <source>Show where unsure</source>
+        <translation>Zeigen, wo unsicher</translation>
+    </message>
+    <message>
+        <source>Colours the places where the map is least sure: there the next sample helps most.</source>
+        <translation>Färbt die Stellen, an denen die Karte am unsichersten ist: dort hilft das nächste Trainingsgebiet am meisten.</translation>
+    </message>
+    <message>
+        <source>Preview of your classes</source>
+        <translation>Vorschau eigener Klassen</translation>
+    </message>
+    <message>
+        <source>Where unsure</source>
+        <translation>Wo unsicher</translation>
+    </message>
+    <message>
+        <source>Make a sample layer, and draw samples of your classes on the map.</source>
+        <translation>Einen Layer anlegen und Trainingsgebiete der eigenen Klassen in die Karte zeichnen.</translation>
+    </message>
+    <message>
+        <source>Choose the field that holds the class of each sample, and press “Show by classes”.</source>
+        <translation>Das Feld wählen, in dem die Klasse jedes Trainingsgebiets steht, und auf „Nach Klassen zeigen“ klicken.</translation>
+    </message>
+    <message>
+        <source>Draw samples of two classes at least: select a class, press “Draw”, click the corners of a polygon.</source>
+        <translation>Trainingsgebiete von mindestens zwei Klassen zeichnen: eine Klasse wählen, auf „zeichnen“ klicken, die Ecken eines Polygons anklicken.</translation>
+    </message>
+    <message>
+        <source>The preview waits for the run to end.</source>
+        <translation>Die Vorschau wartet auf das Ende des Laufs.</translation>
+    </message>
+    <message>
+        <source>The map shows no part of the scene: move it there.</source>
+        <translation>Die Karte zeigt keinen Teil der Szene: sie dorthin verschieben.</translation>
+    </message>
+    <message>
+        <source>Area of the map</source>
+        <translation>Gebiet der Karte</translation>
+    </message>
+    <message>
+        <source>How good is it?</source>
+        <translation>Wie gut ist sie?</translation>
+    </message>
+    <message>
+        <source>Save the classifier</source>
+        <translation>Klassifikator speichern</translation>
+    </message>
+    <message>
+        <source>⚠ {file} could not be written ({reason}): choose another place.</source>
+        <translation>⚠ {file} konnte nicht geschrieben werden ({reason}): einen anderen Ort wählen.</translation>
+    </message>
+    <message>
+        <source>The classifier is in {file}.</source>
+        <translation>Der Klassifikator ist in {file}.</translation>
+    </message>
+    <message>
+        <source>Preview…</source>
+        <translation>Vorschau…</translation>
+    </message>
+    <message>
+        <source>Preview after {seconds:.1f} s</source>
+        <translation>Vorschau nach {seconds:.1f} s</translation>
+    </message>
+    <message>
+        <source>New</source>
+        <translation>Neu</translation>
+    </message>
+    <message>
+        <source>Makes an empty layer of polygons for your samples. It is gone when QGIS closes, unless you save it.</source>
+        <translation>Legt einen leeren Polygonlayer für Trainingsgebiete an. Er ist weg, wenn QGIS schließt, außer er wird gespeichert.</translation>
+    </message>
+    <message>
+        <source>Temporary layer</source>
+        <translation>Temporärer Layer</translation>
+    </message>
+    <message>
+        <source>In a GeoPackage…</source>
+        <translation>In einem GeoPackage…</translation>
+    </message>
+    <message>
+        <source>Show by classes</source>
+        <translation>Nach Klassen zeigen</translation>
+    </message>
+    <message>
+        <source>Gives each value of the field a colour. The classes are those of the layer&apos;s symbology.</source>
+        <translation>Gibt jedem Wert des Feldes eine Farbe. Die Klassen sind die der Symbolisierung des Layers.</translation>
+    </message>
+    <message>
+        <source>Samples of {scene}</source>
+        <translation>Trainingsgebiete von {scene}</translation>
+    </message>
+    <message>
+        <source>water</source>
+        <translation>Wasser</translation>
+    </message>
+    <message>
+        <source>land</source>
+        <translation>Land</translation>
+    </message>
+    <message>
+        <source>New layer of samples</source>
+        <translation>Neuer Layer für Trainingsgebiete</translation>
+    </message>
+    <message>
+        <source>GeoPackages (*.gpkg)</source>
+        <translation>GeoPackages (*.gpkg)</translation>
+    </message>
+    <message>
+        <source>{file} could not be made ({problem}).</source>
+        <translation>{file} konnte nicht angelegt werden ({problem}).</translation>
+    </message>
+    <message>
+        <source>QGIS cannot open it</source>
+        <translation>QGIS kann es nicht öffnen</translation>
+    </message>
+    <message>
+        <source>A folder that can be written to is needed.</source>
+        <translation>Es braucht einen Ordner, in den geschrieben werden darf.</translation>
+    </message>
+    <message>
+        <source>Choose another place.</source>
+        <translation>Einen anderen Ort wählen.</translation>
+    </message>
+    <message>
+        <source>A class needs a name.</source>
+        <translation>Eine Klasse braucht einen Namen.</translation>
+    </message>
+    <message>
+        <source>There is a class “{name}” already.</source>
+        <translation>Es gibt schon eine Klasse „{name}“.</translation>
+    </message>
+    <message>
+        <source>The class field of this layer holds numbers: a code from 1 to 254 is needed.</source>
+        <translation>Das Klassenfeld dieses Layers enthält Zahlen: es braucht einen Code von 1 bis 254.</translation>
+    </message>
+    <message>
+        <source>Rename class</source>
+        <translation>Klasse umbenennen</translation>
+    </message>
+    <message>
+        <source>Run no network</source>
+        <translation>Kein Netz laufen lassen</translation>
+    </message>
+    <message>
+        <source>For a quick look: where attention and embeddings are not there yet, backscatter alone is looked at.</source>
+        <translation>Für einen schnellen Blick: wo Aufmerksamkeit und Einbettungen noch nicht da sind, wird nur die Rückstreuung betrachtet.</translation>
     </message>
 </context>
 </TS>

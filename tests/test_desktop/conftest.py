@@ -17,7 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import rasterio
+from scipy.ndimage import uniform_filter
 
 from scripts import package
 
@@ -50,6 +53,9 @@ another task and is still there: what QgsAuthConfigurationStorageDb tied to the 
 mends that.
 """
 
+CLASSES_DRAWN = {"water": 80, "fields": 40, "forest": 10}
+"""Names of a new user's own, and WorldCover's codes of what they mean in a simulated scene."""
+
 PROGRAMS = {"qgis": "qgis", "Xvfb": "xvfb", "openbox": "openbox"}
 
 
@@ -62,6 +68,7 @@ class Visit:
     folder: Path
     profile: Path
     scene: Path
+    original: Path
     python: Path
     left_processes: list[str]
 
@@ -83,6 +90,30 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return (folder / "scene_00000.tif").rename(folder / "simulated_coast.tif")
 
 
+def places(scene: Path) -> dict[str, list[tuple[float, float]]]:
+    """Where samples of each class are drawn, as shares of the scene's width and height from the upper left.
+
+    SARDINE_PLACES names a file of them (JSON); else they are read off the label of a simulated scene. Of another scene nobody
+    knows any, and none are drawn.
+    """
+    if os.environ.get("SARDINE_PLACES"):
+        return json.loads(Path(os.environ["SARDINE_PLACES"]).read_text(encoding="utf-8"))
+    label = scene.with_name("label_00000.tif")
+    if not label.is_file():
+        return {}
+    with rasterio.open(label) as file:
+        codes = file.read(1)
+    found: dict[str, list[tuple[float, float]]] = {}
+    half = round(0.022 * codes.shape[0])
+    for name, code in CLASSES_DRAWN.items():
+        pure = uniform_filter((codes == code).astype(np.float32), 2 * half + 1)[half:-half, half:-half]
+        for _ in range(2):
+            row, column = np.unravel_index(pure.argmax(), pure.shape)
+            found.setdefault(name, []).append(((column + half) / codes.shape[1], (row + half) / codes.shape[0]))
+            pure[max(row - 3 * half, 0) : row + 3 * half, max(column - 3 * half, 0) : column + 3 * half] = 0
+    return found
+
+
 @pytest.fixture(scope="session")
 def folder() -> Iterator[Path]:
     """Where all of the visit happens. Its name is short and tells nothing, for it is seen in the pictures."""
@@ -98,7 +129,7 @@ def visit(folder: Path, scene: Path) -> Visit:
     assert not missing, f"not installed: {', '.join(missing)}; make desktop installs them on Debian as root"
     home = folder / "ada"
     (home / "Downloads").mkdir(parents=True)
-    for name in ("person.py", "story.py", "creating.py", "leftovers.py"):
+    for name in ("person.py", "story.py", "classes_story.py", "creating.py", "leftovers.py"):
         shutil.copy(Path(__file__).with_name(name), folder)
     zip_file = package.build(home / "Downloads")
     shutil.copy(scene, home / scene.name)
@@ -106,6 +137,7 @@ def visit(folder: Path, scene: Path) -> Visit:
     (home / "sardine-env").symlink_to(Path(sys.prefix))
     python = home / "sardine-env" / "bin" / "python"
     plan = {"package": str(zip_file), "scene": str(home / scene.name), "python": str(python), "create": CREATES}
+    plan["places"] = places(scene)
     (folder / "plan.json").write_text(json.dumps(plan))
     environ = {
         "PATH": os.defpath,
@@ -139,7 +171,7 @@ def visit(folder: Path, scene: Path) -> Visit:
         pytest.fail(f"the visit came to no end (status {status}): see {PICTURES}\n{trace}", pytrace=False)
     if CREATES:
         (python,) = home.glob(".local/share/sardine/backend-*/bin/python")
-    return Visit(report, status, folder, profiles, home / scene.name, python, left)
+    return Visit(report, status, folder, profiles, home / scene.name, scene, python, left)
 
 
 @contextlib.contextmanager

@@ -15,13 +15,14 @@ from pathlib import Path
 import qgis.utils
 from qgis.core import QgsProcessingUtils, QgsProject
 from qgis.PyQt.QtCore import QPoint
-from qgis.PyQt.QtWidgets import QApplication, QLineEdit, QTabBar, QToolButton, QWidget
+from qgis.PyQt.QtWidgets import QApplication, QLineEdit, QToolButton, QWidget
 from qgis.utils import iface
 
 FOLDER = Path(os.environ["SARDINE_DESKTOP"])
 PLAN = json.loads((FOLDER / "plan.json").read_text(encoding="utf-8"))
 sys.path.insert(0, str(FOLDER))
 
+from classes_story import map_own_classes, show_tab  # noqa: E402
 from creating import create, has_ended, told  # noqa: E402
 from leftovers import snapshot  # noqa: E402
 from person import Person, Steps  # noqa: E402
@@ -44,6 +45,8 @@ def story() -> Steps:
     yield from open_panel()
     yield from set_up_backend()
     yield from run_to_the_end()
+    if PLAN["places"]:
+        yield from map_own_classes(me)
     yield from cancel_a_run()
     yield from kill_the_backend()
     yield from leave()
@@ -206,9 +209,7 @@ def leave() -> Steps:
 
 
 def map_tab() -> Steps:
-    dock = yield from me.find("sardine_dock")
-    bars = [bar for bar in dock.findChildren(QTabBar) if bar.isVisible() and bar.count() == 2]
-    yield from me.tab(bars[0], "Map")
+    yield from show_tab(me, "Map")
 
 
 def slow_down() -> Steps:

@@ -11,7 +11,7 @@ import pytest
 import rasterio
 
 from scripts import package
-from tests.test_desktop.conftest import CREATES, Visit
+from tests.test_desktop.conftest import CREATES, Visit, places
 
 ROOT = package.ROOT
 
@@ -57,6 +57,17 @@ def test_clicks_alone_should_lead_to_styled_layers(visit: Visit) -> None:
         "Attention": "singlebandpseudocolor",
     }
     assert visit.told("groups") == [f"{name} · SARdine starter (simulated data only)"]
+
+
+def test_samples_drawn_on_the_map_should_become_a_map_of_their_classes(visit: Visit) -> None:
+    drawn = places(visit.original)
+    if not drawn:
+        pytest.skip("nobody knows where this scene shows what: SARDINE_PLACES can tell")
+    assert visit.told("own_samples") == {name: len(spots) for name, spots in drawn.items()}
+    assert "Preview after" in visit.told("preview")
+    assert {row[0] for row in visit.told("own_classes")} == set(drawn)
+    scene = visit.scene.stem
+    assert {"Your classes", "Confidence of your classes", "Where unsure", f"Samples of {scene}"} <= set(visit.told("own_layers"))
 
 
 def test_cancel_should_leave_nothing(visit: Visit) -> None:
