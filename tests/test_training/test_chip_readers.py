@@ -300,6 +300,34 @@ def test_single_polarisation_pictures_should_be_standardised_and_lack_a_band(tmp
     assert column(store, "crs") == ["", ""]
 
 
+def test_water_that_is_as_bright_as_land_should_be_void_where_asked(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    root.mkdir()
+    db = np.full((2, 64, 64), -18.0, np.float32)
+    db[0, :, 32:] = -10
+    label = np.ones((1, 64, 64), np.uint8)
+    label[:, 50:] = 0
+    write_raster(root / "x_S1.tif", db, crs=None, transform=None, descriptions=("VV", "VH"))
+    write_raster(root / "x_label.tif", label, crs=None, transform=None)
+    for void in (False, True):
+        (tmp_path / str(void)).mkdir()
+        source = SourceConfig(
+            "water",
+            root,
+            files=("*_S1.tif",),
+            label_replace={"_S1": "_label"},
+            legend="sen1floods11",
+            units="db",
+            spacing_m=10,
+            void_doubtful_water=void,
+        )
+        labels = build(tmp_path / str(void), source, chip_px=64)["train"].labels[0]
+        assert (labels[:50, :29] == 80).all()
+        assert (labels[:50, 35:] == (0 if void else 80)).all()
+        assert (labels[50:] == labels[63, 63]).all()
+        assert labels[63, 63] not in (0, 80)
+
+
 def test_white_beyond_a_swath_should_be_nodata_and_bright_towns_not(tmp_path: Path) -> None:
     grey = np.random.default_rng(0).integers(20, 200, (2, 64, 64)).astype(np.uint8)
     grey[:, :10] = 255

@@ -33,6 +33,7 @@ from training.pretraining.crops import power_planes, render_views
 from training.pretraining.data import open_source, plan_step, steps_per_epoch
 from training.pretraining.dino import Dino
 from training.pretraining.pretrain import encoder_card, memory_bytes
+from training.pretraining.resident import ResidentChips
 from training.run import main, parse
 
 TINY_SETTINGS = {
@@ -411,7 +412,9 @@ def test_unlabelled_chips_of_several_dates_should_train(tmp_path: Path) -> None:
     assert source.views_of_two_dates
     plan = plan_step(made, source, 2, 0)
     assert (plan.dates[:, 0] != plan.dates[:, 1]).all(), "the two global views are of different dates"
-    read = source.decode(source.read(plan.indices, plan.dates)).numpy()
+    stored = source.read(plan.indices, plan.dates)
+    torch.testing.assert_close(ResidentChips(source, torch.device("cpu")).read(plan, 0), stored, rtol=0, atol=0, equal_nan=True)
+    read = source.decode(stored).numpy()
     grounds = source.splits[0].index["ground"]
     for number in range(4):
         looks = source.looks[source.first[plan.indices[number]] :][:3]
@@ -433,7 +436,9 @@ def test_views_should_lie_in_the_part_of_the_chip_that_is_asked_for(tmp_path: Pa
     made = config(tmp_path / "chips", tmp_path / "run", "--data.part_px=48", "--batch_size=8")
     source, _ = open_source(made, encoder_card(made).bands)
     plan = plan_step(made, source, 2, 0)
-    read = source.decode(source.read(plan.indices, plan.dates, plan.starts, 48)).numpy()
+    stored = source.read(plan.indices, plan.dates, plan.starts, 48)
+    torch.testing.assert_close(ResidentChips(source, torch.device("cpu")).read(plan, 48), stored, rtol=0, atol=0, equal_nan=True)
+    read = source.decode(stored).numpy()
     assert read.shape == (8, 1, 2, 48, 48)
     for number, index in enumerate(plan.indices.tolist()):
         row, column = plan.starts[number]

@@ -71,6 +71,10 @@ class SourceConfig:
     places: dict[str, str] = field(default_factory=dict)
     """Places by name: regular expression on the path below root, and the place (`\\1` is its first group)."""
 
+    void_doubtful_water: bool = False
+    """Take labelled water that is as bright as land in VV for unlabelled (`training/doubtful_water.py`): flooded vegetation, or
+    water of another day."""
+
     same_ground: str = ""
     """Regular expression whose group is the same for scenes of the same pixels on other dates. Empty: scenes on one grid are."""
 

@@ -18,11 +18,15 @@ from training.chips.legends import Legend, LegendError
 from training.chips.plan import PlannedChip, PlannedScene, open_item
 from training.chips.scene_items import Refusal
 from training.chips.writer import StoreWriter
+from training.doubtful_water import doubtful_water
 from training.simulation.fields import F32
 
 LOOK = {"ascending": "east", "descending": "west"}
 """Sentinel-1 looks to the right of its path: east on its way north, west on its way south."""
 
+
+WATER = 80
+"""Label value of what is water for sure: a WorldCover code stands for itself."""
 
 LEAST_WHITE_PX = 256
 """A town saturates in single pixels and small groups; this many together in all bands are a filling."""
@@ -81,6 +85,8 @@ def _cut_chip(
         return False
     label = labels.read(window)
     label[~valid] = 0
+    if planned.source.void_doubtful_water and "VV" in config.roles:
+        label[doubtful_water(label == WATER, db[config.roles.index("VV")])] = 0
     xmin, ymin, xmax, ymax = chip.bounds
     item = planned.item
     line: dict[str, Any] = {

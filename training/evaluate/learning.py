@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from training.doubtful_water import doubtful_water
 from training.evaluate.figures import WET_SHARE
 from training.evaluate.legends import F32, SIX_GROUPS, U8, WATER, Legend
 from training.evaluate.maps import read_radar
 from training.evaluate.scenes import LabelledScene, label_on_grid
-from training.evaluate.score import doubtful_water
 from training.metrics import IGNORE
 
 WATER_GROUP = SIX_GROUPS.names.index("water")
@@ -48,7 +48,7 @@ def learning_scene(scene: LabelledScene) -> LearningScene:
     invalid = ~np.isfinite(radar.values_db).all(axis=0)
     groups = np.full_like(truth, IGNORE)
     if scene.legend == WATER:
-        water = np.where(doubtful_water(truth, radar.values_db), IGNORE, truth).astype(np.uint8)
+        water = np.where(doubtful_water(truth == 1, radar.values_db[0]), IGNORE, truth).astype(np.uint8)
     else:
         groups = truth
         water = np.where(truth == IGNORE, IGNORE, truth == WATER_GROUP).astype(np.uint8)

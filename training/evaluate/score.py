@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import uniform_filter
 
-from backend.radiometry import to_power
+from training.doubtful_water import doubtful_water
 from training.evaluate.legends import F32, U8, WATER
 from training.evaluate.maps import GroupMap
 from training.evaluate.scenes import LabelledScene, LabelOnGrid
@@ -20,13 +19,6 @@ from training.metrics import IGNORE, ConfusionMatrix
 
 BINS = 15
 """Equal bins of confidence (Guo et al. 2017, arXiv 1706.04599, section 2)."""
-
-DOUBTFUL_VV_DB = -13.0
-"""Labelled water that is brighter (VV, averaged over 5 x 5 px in power) is doubtful: flooded vegetation, or water of another day.
-In the chips of Pakistan, the Mekong and Paraguay most of the labelled water lies at -8 to -12 dB; in the others with at least 1% of
-water the median is -16 to -23 dB. Rough sea can be as bright; no labelled chip shows any."""
-
-DOUBTFUL_WINDOW_PX = 5
 
 ALL, CLEAR = "all", "clear"
 """Labels as given, and without the doubtful ones."""
@@ -63,20 +55,13 @@ class SceneScore:
         return dataclasses.asdict(self)
 
 
-def doubtful_water(truth: U8, values_db: F32) -> npt.NDArray[np.bool_]:
-    """Where labelled water (group 1 of `truth`, [H, W]) is as bright as land in VV (`values_db` [2, H, W]); bool [H, W]."""
-    power = to_power(np.where(np.isfinite(values_db[0]), values_db[0], np.float32(-80)))
-    mean_db = 10 * np.log10(np.maximum(uniform_filter(power, DOUBTFUL_WINDOW_PX), 1e-9))
-    return np.asarray((truth == 1) & (mean_db > DOUBTFUL_VV_DB))
-
-
 def score_scene(scene: LabelledScene, found: GroupMap, label: LabelOnGrid | None, values_db: F32, simulated: bool) -> SceneScore:
     """Compares `found` with `label` on one grid; `label` None counts only what was mapped."""
     legend = scene.legend
     truth = np.full(found.groups.shape, IGNORE, np.uint8) if label is None else legend.truth(label.values)
     doubtful = np.zeros(truth.shape, dtype=np.bool_)
     if label is not None:
-        doubtful = doubtful_water(truth, values_db) if legend == WATER else label.unsure & (truth != IGNORE)
+        doubtful = doubtful_water(truth == 1, values_db[0]) if legend == WATER else label.unsure & (truth != IGNORE)
     missing = (found.groups == IGNORE) & (truth != IGNORE)
     truth = np.where(missing, IGNORE, truth).astype(np.uint8)
     clear = np.where(doubtful, IGNORE, truth).astype(np.uint8)

@@ -24,6 +24,7 @@ from training.pretraining.crops import power_planes, render_views
 from training.pretraining.data import ChipSource, Probe, StepPlan, plan_step
 from training.pretraining.dino import Dino, Schedules
 from training.pretraining.health import CollapseError, CollapseWatch, Health, measure_health
+from training.pretraining.resident import resident_chips
 from training.pretraining.view_pictures import write_views
 from training.run_log import RunLog
 from training.state import drop_later_lines, load_state, save_state
@@ -64,6 +65,7 @@ class PretrainRun:
         self.minutes_before = 0.0
         self.log = RunLog(COMMAND, config.out, team, config.tensorboard)
         self._watch = CollapseWatch()
+        self._resident = resident_chips(source, device)
         self._finding = ""
         # On a GPU, reading a value back waits for all work that is queued: only at each log line.
         self._look_steps = 1 if device.type == "cpu" else config.log_steps
@@ -104,8 +106,12 @@ class PretrainRun:
 
     def views(self, plan: StepPlan) -> Views:
         """Global and local views of a plan, on the device."""
-        stored = self.source.read(plan.indices, plan.dates, plan.starts, self.config.data.part_px)
-        planes = power_planes(self.source.decode(stored.to(self.device)))
+        part_px = self.config.data.part_px
+        if self._resident is not None:
+            stored = self._resident.read(plan, part_px)
+        else:
+            stored = self.source.read(plan.indices, plan.dates, plan.starts, part_px).to(self.device)
+        planes = power_planes(self.source.decode(stored))
         crops, bands = self.config.crops, self.card.bands
         large = render_views(planes, plan.global_draws, crops.global_px, bands)
         if plan.local_draws is None:
