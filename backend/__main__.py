@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`python -m backend <command>`: see `commands.py` and `task_commands.py` for what each does.
+"""`python -m backend <command>`: see `commands.py`, `task_commands.py` and `batch_commands.py` for what each does.
 
 Only the standard library is imported before the arguments are understood: `job` must say hello at once.
 """
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 
-from . import commands, task_commands
+from . import batch_commands, commands, task_commands
 from .console import consoles
 from .protocol import ATTENTION_HEADS, ATTENTION_SCOPES, DEFAULT_OVERLAP, PRECISIONS, UNITS
 
@@ -29,17 +29,9 @@ def _parser() -> argparse.ArgumentParser:
     outputs.add_argument("--confidence", metavar="TIF", help="probability of the class, percent")
     outputs.add_argument("--probabilities", metavar="TIF", help="one band a class, in 1/250")
     outputs.add_argument("--attention", metavar="TIF", help="where the model looked, one pixel a patch")
-    outputs.add_argument("--attention-heads", choices=ATTENTION_HEADS, default="all", help="bands of the attention raster")
+    _add_bounds_arguments(predict)
     _add_run_arguments(predict)
-    predict.add_argument("--mask", metavar="FILE", help="polygons (.gpkg, .geojson); outside them is no data")
-    predict.add_argument(
-        "--attention-scope",
-        choices=ATTENTION_SCOPES,
-        default="scene",
-        help="what 1 in the attention is the average of: the whole scene, for one query, or each window, which shows",
-    )
-    predict.add_argument("--batch-size", type=int, metavar="N", help="windows at a time; chosen by device if left out")
-    predict.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    _add_map_arguments(predict)
     predict.set_defaults(run=commands.predict)
 
     inspect = sub.add_parser(
@@ -47,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_scene_arguments(inspect)
     inspect.add_argument("--model", metavar="M.safetensors", help="model file: its bands, spacing, and the expected time")
+    _add_bounds_arguments(inspect)
     _add_run_arguments(inspect)
     inspect.set_defaults(run=commands.inspect)
 
@@ -58,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=commands.doctor)
 
     tasks = task_commands.add_parsers(sub, _add_scene_arguments)
+    tasks += batch_commands.add_parsers(sub, _add_value_arguments, (_add_run_arguments, _add_map_arguments))
 
     job = sub.add_parser("job", help="speak the plugin's JSON-lines protocol on stdin and stdout")
     job.set_defaults(run=commands.job)
@@ -77,14 +71,18 @@ def _add_scene_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a raster whose bands name their polarisations, or a GRD product as downloaded (.SAFE folder or zip)",
     )
+    _add_value_arguments(parser)
+
+
+def _add_value_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the values and pixels of a scene are."""
     parser.add_argument("--units", choices=UNITS, default="auto", help="what the pixel values are")
     parser.add_argument("--calibration-db", type=float, metavar="C", help="for dn: sigma nought = 20 log10 DN - C")
     parser.add_argument("--spacing-m", type=float, metavar="M", help="ground spacing of a raster without CRS, used as it is")
     parser.add_argument("--allow-coarse", action="store_true", help="take a scene coarser than twice the model's spacing")
 
 
-def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `predict` computes and where; `inspect` tells the cost of just that."""
+def _add_bounds_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bounds",
         nargs=4,
@@ -93,11 +91,29 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="part of the scene, in its CRS; without one in metres, y upwards, as a rule with 0 0 at the upper left corner",
     )
     parser.add_argument("--bounds-crs", metavar="CRS", help="CRS of --bounds; the scene's if left out")
+
+
+def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """How `predict` computes; `inspect` tells the cost of just that."""
     parser.add_argument(
         "--overlap", type=float, default=DEFAULT_OVERLAP, help="share of a window that it has in common with the next"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_argument("--precision", choices=PRECISIONS, default="auto")
+
+
+def _add_map_arguments(parser: argparse.ArgumentParser) -> None:
+    """What else there is to choose of a map, of one scene or of many."""
+    parser.add_argument("--attention-heads", choices=ATTENTION_HEADS, default="all", help="bands of the attention raster")
+    parser.add_argument("--mask", metavar="FILE", help="polygons (.gpkg, .geojson); outside them is no data")
+    parser.add_argument(
+        "--attention-scope",
+        choices=ATTENTION_SCOPES,
+        default="scene",
+        help="what 1 in the attention is the average of: the whole scene, for one query, or each window, which shows",
+    )
+    parser.add_argument("--batch-size", type=int, metavar="N", help="windows at a time; chosen by device if left out")
+    parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -6,18 +6,19 @@ Heavy imports are inside the functions: `job` says hello before torch is importe
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
 import sys
 import threading
-import traceback
 from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
 from .job_stream import Heartbeat, Inbox, Outbox
 from .model_card import read_header
+from .outcome import outcome_of
 from .protocol import (
     BandSource,
     ErrorCode,
@@ -31,7 +32,7 @@ from .protocol import (
     Progress,
     Request,
     Result,
-    SardineError,
+    SceneOutcome,
     TaskResult,
     encode,
 )
@@ -61,13 +62,15 @@ def run_on_console(request: Callable[[], Request], as_json: bool) -> int:
                 bar.update(message)
             elif isinstance(message, JobWarning):
                 print(f"Note: {message.text}", file=sys.stderr)
+            elif isinstance(message, SceneOutcome):
+                print(f"{message.name}: {message.state}", file=sys.stderr)
 
         try:
             return run_request(request(), report, interrupted.is_set)
         finally:
             bar.close()
 
-    result = _outcome(run)
+    result = outcome_of(run)
     if isinstance(result, JobFailure):
         return _tell_failure(result, as_json)
     if as_json:
@@ -77,7 +80,7 @@ def run_on_console(request: Callable[[], Request], as_json: bool) -> int:
             print(line)
         for name, path in result.outputs.items():
             print(f"{name:<14}{path}")
-    return ExitStatus.DONE
+    return ExitStatus.FAILED if isinstance(result, TaskResult) and result.partial else ExitStatus.DONE
 
 
 def inspect(arguments: Namespace) -> int:
@@ -105,7 +108,7 @@ def inspect(arguments: Namespace) -> int:
             seconds_per_window=seconds_per_window,
         )
 
-    found = _outcome(run)
+    found = outcome_of(run)
     if isinstance(found, JobFailure):
         return _tell_failure(found, arguments.json)
     from .inspect import as_text
@@ -118,7 +121,7 @@ def describe(arguments: Namespace) -> int:
     """Shows a model card."""
     from .describe import describe as as_text
 
-    header = _outcome(lambda: read_header(arguments.model))
+    header = outcome_of(lambda: read_header(arguments.model))
     if isinstance(header, JobFailure):
         return _tell_failure(header, arguments.json)
     print(header.card.to_json() if arguments.json else as_text(header))
@@ -129,7 +132,7 @@ def doctor(arguments: Namespace) -> int:
     """Shows versions, devices, precisions and one timed forward."""
     from . import doctor as checks
 
-    found = _outcome(checks.examine)
+    found = outcome_of(checks.examine)
     if isinstance(found, JobFailure):
         return _tell_failure(found, arguments.json)
     print(json.dumps(found) if arguments.json else checks.as_text(found))
@@ -157,21 +160,30 @@ def job(_arguments: Namespace) -> int:
 
             return run_request(request, report, inbox.cancelled)
 
-    end = _outcome(run)
+    end = outcome_of(run)
     outbox.send(end)
     return end.exit_status if isinstance(end, JobFailure) else ExitStatus.DONE
 
 
 def _request(arguments: Namespace) -> JobRequest:
-    return JobRequest(
+    return dataclasses.replace(
+        settings(arguments),
         bands=tuple(BandSource.parse(text) for text in arguments.band),
-        model=arguments.model,
         outputs=OutputPaths(arguments.landcover, arguments.confidence, arguments.probabilities, arguments.attention),
+        bounds=_bounds(arguments),
+        bounds_crs=arguments.bounds_crs,
+    )
+
+
+def settings(arguments: Namespace) -> JobRequest:
+    """A request with all that the arguments say but for the scene, its bounds and the outputs."""
+    return JobRequest(
+        bands=(),
+        model=arguments.model,
+        outputs=OutputPaths(),
         units=arguments.units,
         calibration_db=arguments.calibration_db,
         spacing_m=arguments.spacing_m,
-        bounds=_bounds(arguments),
-        bounds_crs=arguments.bounds_crs,
         mask=arguments.mask,
         overlap=arguments.overlap,
         device=arguments.device,
@@ -186,35 +198,6 @@ def _request(arguments: Namespace) -> JobRequest:
 
 def _bounds(arguments: Namespace) -> tuple[float, float, float, float] | None:
     return tuple(arguments.bounds) if arguments.bounds else None
-
-
-def _outcome(run: Callable[[], Any]) -> Any:
-    """What `run` returns, or the JobFailure that tells why it did not; a traceback goes into its detail alone."""
-    try:
-        return run()
-    except SardineError as error:
-        return JobFailure.from_error(error, detail=_cause(error))
-    except MemoryError:
-        found, action = "The computer ran out of memory.", "Close other programs, or map a smaller area."
-        return JobFailure(ErrorCode.OUT_OF_MEMORY.value, found, "", action, detail=traceback.format_exc())
-    except ImportError as error:
-        return JobFailure(
-            ErrorCode.INTERPRETER_UNSUITABLE.value,
-            f"This Python cannot load the backend ({error}).",
-            "It needs torch, timm, rasterio, numpy, safetensors, scipy and scikit-learn.",
-            "Install what requirements/backend.txt lists, or choose another interpreter.",
-            refused=True,
-            detail=traceback.format_exc(),
-        )
-    except KeyboardInterrupt:
-        return JobFailure(ErrorCode.CANCELLED.value, "The run was cancelled.", "", "Nothing was written.")
-    except Exception as error:  # the last line of defence: what is unforeseen still ends as a message
-        found = f"Something unforeseen happened ({type(error).__name__}: {error})."
-        return JobFailure(ErrorCode.INTERNAL.value, found, "", "Please report it with the details.", detail=traceback.format_exc())
-
-
-def _cause(error: SardineError) -> str:
-    return "".join(traceback.format_exception(error.__cause__)) if error.__cause__ is not None else ""
 
 
 def _tell_failure(failure: JobFailure, as_json: bool) -> int:

@@ -13,8 +13,8 @@ from typing import cast, get_args
 
 from .protocol import Cancel, ErrorCode, Message, Progress, Request, SardineError, decode, encode
 
-MAX_LINE_BYTES = 2**20
-"""A request is a few kilobytes; a line without end must not fill the memory."""
+MAX_LINE_BYTES = 2**24
+"""A request is a few kilobytes, of a batch some hundred a thousand scenes; a line without end must not fill the memory."""
 
 
 class Outbox:

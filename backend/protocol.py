@@ -31,6 +31,10 @@ SAMPLE_DESIGNS = ("auto", "stratified", "random", "none")
 DEFAULT_OVERLAP = 0.125
 ATTENTION_HEADS = ("all", "mean")
 """Bands of the attention raster: the mean over the heads and each head, or the mean alone."""
+RASTERS = ("landcover", "confidence", "probabilities", "attention")
+"""Names of the outputs of a scene."""
+SCENE_STATES = ("done", "skipped", "failed", "cancelled", "not begun")
+"""How a scene of a batch may end; the words are part of its CSV."""
 ATTENTION_SCOPES = ("scene", "window")
 """What attention is normalised over: the whole scene, for one query (`scene_attention.py`), or each window (`attention.py`)."""
 
@@ -85,6 +89,8 @@ class ErrorCode(str, Enum):
     # the machine
     DEVICE_UNAVAILABLE = "device_unavailable"
     OUT_OF_MEMORY = "out_of_memory"
+    CLUSTER_UNAVAILABLE = "cluster_unavailable"
+    WORKER_LOST = "worker_lost"
     # the interpreter, told by the plugin, which is the one to notice
     INTERPRETER_MISSING = "interpreter_missing"
     INTERPRETER_UNSUITABLE = "interpreter_unsuitable"
@@ -207,6 +213,41 @@ class JobRequest:
     overwrite: bool = False
     allow_coarse: bool = False
     attention_scope: str = "scene"
+    protocol: int = PROTOCOL_VERSION
+
+
+@dataclass(frozen=True)
+class BatchScene:
+    """One scene of a batch. Its outputs are `<name>_<output>.tif` in `subfolder` of the batch's folder.
+
+    `problem` is a sentence on why it cannot be mapped, known before the run; empty where nothing is known against it.
+    """
+
+    name: str
+    bands: tuple[BandSource, ...]
+    subfolder: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """What `python -m backend batch` is asked: `outputs` of each scene into `folder`, all with the same `settings`.
+
+    Bands and outputs of `settings` are filled in for each scene; unless it says `overwrite`, outputs that exist are kept and only
+    what is missing is made. `scheduler` is the address of a Dask cluster that is there; None starts one on this machine. `csv` and
+    `html` are the table of all scenes, kept up to date while the batch runs. `mosaic` is one raster of land cover of all scenes: a
+    GeoTIFF (each pixel by the scene that is surest of it) or a VRT (whole scenes, the surest on top).
+    """
+
+    type: ClassVar[str] = "batch"
+    scenes: tuple[BatchScene, ...]
+    folder: str
+    settings: JobRequest
+    outputs: tuple[str, ...] = ("landcover", "confidence")
+    scheduler: Optional[str] = None
+    csv: Optional[str] = None
+    html: Optional[str] = None
+    mosaic: Optional[str] = None
     protocol: int = PROTOCOL_VERSION
 
 
@@ -371,7 +412,10 @@ class Ready:
 
 @dataclass(frozen=True)
 class Progress:
-    """`done` of `total` units of `stage`; `rate_mpx_s` is scene megapixels a second, `left_s` the time left, where known."""
+    """`done` of `total` units of `stage`; `rate_mpx_s` is scene megapixels a second, `left_s` the time left, where known.
+
+    Of a batch all this is of all its scenes together, and `scene` is the one that is told of.
+    """
 
     type: ClassVar[str] = "progress"
     stage: str
@@ -379,6 +423,7 @@ class Progress:
     total: int
     rate_mpx_s: Optional[float] = None
     left_s: Optional[float] = None
+    scene: str = ""
 
 
 @dataclass(frozen=True)
@@ -424,7 +469,7 @@ class JobResult:
 class TaskResult:
     """A finished run of anything but `predict`: output name to path, figure name to number, and sentences that sum it up.
 
-    `details` is JSON for programs, as each task documents it.
+    `details` is JSON for programs, as each task documents it. `partial` says that some of what was asked failed, as `lines` tell.
     """
 
     type: ClassVar[str] = "task_result"
@@ -433,6 +478,7 @@ class TaskResult:
     lines: tuple[str, ...] = ()
     details: str = "{}"
     warnings: tuple[str, ...] = ()
+    partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -462,8 +508,26 @@ class JobFailure:
         return cls(error.code.value, error.found, error.needed, error.action, error.refused, detail)
 
 
+@dataclass(frozen=True)
+class SceneOutcome:
+    """How one scene of a batch ended, told as soon as it has: one of SCENE_STATES.
+
+    `outputs` are all its rasters, those too that were there already; `failure` says why it is not done, `result` is there where it
+    is. `attempts` counts how often it was begun.
+    """
+
+    type: ClassVar[str] = "scene"
+    name: str
+    state: str
+    outputs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    result: Optional[JobResult] = None
+    failure: Optional[JobFailure] = None
+    attempts: int = 0
+
+
 Request = Union[
     JobRequest,
+    BatchRequest,
     AccuracyRequest,
     StratifiedSampleRequest,
     FeaturesRequest,
@@ -474,7 +538,7 @@ Request = Union[
 """The first line that a child reads."""
 Result = Union[JobResult, TaskResult]
 ToChild = Union[Request, Cancel]
-FromChild = Union[Hello, Ready, Progress, JobWarning, Result, JobFailure]
+FromChild = Union[Hello, Ready, Progress, JobWarning, SceneOutcome, Result, JobFailure]
 Message = Union[ToChild, FromChild]
 _MESSAGE_TYPES: dict[str, type[Any]] = {cls.type: cls for cls in typing.get_args(Message)}
 

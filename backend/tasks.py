@@ -8,6 +8,7 @@ from collections.abc import Callable
 from .protocol import (
     AccuracyRequest,
     ApplyClassifierRequest,
+    BatchRequest,
     ClassifySamplesRequest,
     FeaturesRequest,
     FromChild,
@@ -28,6 +29,10 @@ def run_request(request: Request, report: Report, cancelled: Cancelled) -> Resul
         from .job import run_job
 
         return run_job(request, report, cancelled)
+    if isinstance(request, BatchRequest):
+        from .batch.run import run_batch
+
+        return run_batch(request, report, cancelled)
     if isinstance(request, AccuracyRequest):
         from .accuracy.assess import run_accuracy
 

@@ -5,7 +5,9 @@ permission bits say little about network drives, access lists and root.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import glob
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -32,6 +34,15 @@ def part_path(target: Path) -> Path:
 def spill_path(target: Path) -> Path:
     """Where rows of `target` wait that cannot be finished yet."""
     return target.with_name(target.name + ".part.rows")
+
+
+def remove_unfinished(targets: Iterable[Path]) -> None:
+    """Removes what a killed run left of `targets`: their `.part` files and what lies beside those."""
+    for target in targets:
+        real = Path(os.path.realpath(target))
+        for left in real.parent.glob(f"{glob.escape(real.name)}.part*"):
+            with contextlib.suppress(OSError):  # in use by a run that began meanwhile, or locked: the next run replaces it
+                left.unlink()
 
 
 def check_output_paths(

@@ -49,9 +49,20 @@ def provenance_tags(
     }
     if request.calibration_db is not None:
         tags["SARDINE_CALIBRATION_DB"] = f"{request.calibration_db:g}"
+    tags |= result_tags(summary, scene.pixel_area_m2)
     tags |= scene.product_facts
     if scene.simulated:
         tags["SIMULATED"] = "yes"
+    return tags
+
+
+def result_tags(summary: Summary, pixel_area_m2: float) -> dict[str, str]:
+    """The figures of a run, so that a later batch that finds the file there can still put them into its table."""
+    tags = {"SARDINE_VALID_AREA_KM2": f"{summary.valid_px * pixel_area_m2 / 1e6:.6f}"}
+    if summary.mean_confidence_percent is not None:
+        areas_ha = {str(code): round(pixels * pixel_area_m2 / 1e4, 4) for code, pixels in summary.class_px.items()}
+        tags["SARDINE_MEAN_CONFIDENCE_PERCENT"] = f"{summary.mean_confidence_percent:.2f}"
+        tags["SARDINE_CLASS_AREA_HA"] = json.dumps(areas_ha)
     return tags
 
 

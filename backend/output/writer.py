@@ -56,7 +56,7 @@ class RasterSet:
         _check_room(self._targets, self._specs, grids)
         try:
             for name, target in self._targets.items():
-                with _errors_told(target):
+                with write_errors_told(target):
                     remove_with_sidecars(part_path(target))  # of a killed run
                     spill_path(target).unlink(missing_ok=True)
                     self._rasters[name] = OutputRaster(part_path(target), self._specs[name], grids[name])
@@ -87,13 +87,13 @@ class RasterSet:
 
     def write(self, strip: Strip) -> None:
         """Takes the next rows of one output. Raises ValueError where they are not the next ones."""
-        with _errors_told(self._targets[strip.output]):
+        with write_errors_told(self._targets[strip.output]):
             self._rasters[strip.output].write(strip.row, strip.values)
 
     def spill_attention(self, heads: int, columns: int) -> RowSpill:
         """A file beside the attention for rows that cannot be finished yet; it goes when all is whole, or is given up."""
         target = self._targets["attention"]
-        spill = RowSpill(spill_path(target), heads, columns, lambda: _errors_told(target))
+        spill = RowSpill(spill_path(target), heads, columns, lambda: write_errors_told(target))
         self._spills.append(spill)
         return spill
 
@@ -112,7 +112,7 @@ class RasterSet:
             if cancelled():
                 raise cancelled_error()
             progress(Progress(STAGE, done, len(self._rasters)))
-            with _errors_told(self._targets[name]):
+            with write_errors_told(self._targets[name]):
                 raster.finish({**tags, MEANING_TAG: self._specs[name].meaning})
         if cancelled():
             raise cancelled_error()
@@ -190,7 +190,8 @@ def _check_room(targets: Mapping[str, Path], specs: Mapping[str, RasterSpec], gr
 
 
 @contextmanager
-def _errors_told(target: Path) -> Iterator[None]:
+def write_errors_told(target: Path) -> Iterator[None]:
+    """Turns what writing `target` raises into SardineError: disk_full, output_read_only."""
     try:
         yield
     except (*WRITE_ERRORS, IncompleteRasterError) as error:

@@ -17,7 +17,7 @@ from .sources import RasterInfo
 
 POLARISATIONS = ("VV", "VH", "HH", "HV")
 CROSS_OF = {"VV": "VH", "HH": "HV"}
-_POLARISATION = re.compile(r"(?<![a-z])(vv|vh|hh|hv)(?![a-z])|(?<![a-z])(vv|vh|hh|hv)(?=db)", re.IGNORECASE)
+POLARISATION = re.compile(r"(?<![a-z])(vv|vh|hh|hv)(?![a-z])|(?<![a-z])(vv|vh|hh|hv)(?=db)", re.IGNORECASE)
 _DIRECTIONS = {"ascending": "asc", "descending": "desc"}
 _TEXT_TO_SHOW = 40
 
@@ -39,13 +39,13 @@ def words_of(text: str) -> frozenset[str]:
     >>> sorted(words_of("VV_asc")), sorted(words_of("vv ascending"))
     (['ASC', 'VV'], ['ASC', 'VV'])
     """
-    words = re.split(r"[^a-z0-9]+", _POLARISATION.sub(lambda m: f" {m.group(0)} ", text).lower())
+    words = re.split(r"[^a-z0-9]+", POLARISATION.sub(lambda m: f" {m.group(0)} ", text).lower())
     return frozenset(_DIRECTIONS.get(word, word).upper() for word in words if word)
 
 
 def polarisation_of(text: str) -> str | None:
     """The one polarisation that `text` names; None for none, or for several (a ratio, or a name of a two-band file)."""
-    found = {(m.group(1) or m.group(2)).upper() for m in _POLARISATION.finditer(text)}
+    found = {(m.group(1) or m.group(2)).upper() for m in POLARISATION.finditer(text)}
     return found.pop() if len(found) == 1 else None
 
 
