@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=commands.doctor)
 
     tasks = task_commands.add_parsers(sub, _add_scene_arguments)
-    tasks += batch_commands.add_parsers(sub, _add_value_arguments, (_add_run_arguments, _add_map_arguments))
+    tasks += batch_commands.add_parsers(sub, _add_value_arguments, (_add_coarse_argument, _add_run_arguments, _add_map_arguments))
 
     job = sub.add_parser("job", help="speak the plugin's JSON-lines protocol on stdin and stdout")
     job.set_defaults(run=commands.job)
@@ -72,6 +72,11 @@ def _add_scene_arguments(parser: argparse.ArgumentParser) -> None:
         help="a raster whose bands name their polarisations, or a GRD product as downloaded (.SAFE folder or zip)",
     )
     _add_value_arguments(parser)
+    _add_coarse_argument(parser)
+
+
+def _add_coarse_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--allow-coarse", action="store_true", help="take a scene coarser than twice the model's spacing")
 
 
 def _add_value_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +84,6 @@ def _add_value_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--units", choices=UNITS, default="auto", help="what the pixel values are")
     parser.add_argument("--calibration-db", type=float, metavar="C", help="for dn: sigma nought = 20 log10 DN - C")
     parser.add_argument("--spacing-m", type=float, metavar="M", help="ground spacing of a raster without CRS, used as it is")
-    parser.add_argument("--allow-coarse", action="store_true", help="take a scene coarser than twice the model's spacing")
 
 
 def _add_bounds_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The commands of `python -m backend` on many scenes: `batch`."""
+"""The commands of `python -m backend` on many scenes: `batch` and `composite`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from .commands import run_on_console, settings
-from .protocol import RASTERS, BatchRequest
+from .protocol import (
+    COMPOSITE_PERIODS,
+    RASTERS,
+    REDUCTIONS,
+    BatchRequest,
+    CompositeRequest,
+    CompositeScene,
+    ErrorCode,
+    SardineError,
+)
 
 AddArguments = Callable[[ArgumentParser], None]
 _FORMATTER = argparse.ArgumentDefaultsHelpFormatter
@@ -20,7 +29,7 @@ TABLE_NAME = "batch"
 
 def add_parsers(sub: Any, add_values: AddArguments, add_settings: Sequence[AddArguments]) -> list[ArgumentParser]:
     """Adds the commands to the subparsers `sub` and returns their parsers; the other arguments add those of each scene."""
-    return [_batch(sub, add_values, add_settings)]
+    return [_batch(sub, add_values, add_settings), _composite(sub, add_values)]
 
 
 def _batch(sub: Any, add_values: AddArguments, add_settings: Sequence[AddArguments]) -> ArgumentParser:
@@ -58,6 +67,53 @@ def _batch(sub: Any, add_values: AddArguments, add_settings: Sequence[AddArgumen
             csv=arguments.csv or str(folder / f"{TABLE_NAME}.csv"),
             html=arguments.html or str(folder / f"{TABLE_NAME}.html"),
             mosaic=arguments.mosaic,
+        )
+
+    parser.set_defaults(run=lambda arguments: run_on_console(lambda: request(arguments), arguments.json))
+    return parser
+
+
+def _composite(sub: Any, add_values: AddArguments) -> ArgumentParser:
+    parser: ArgumentParser = sub.add_parser(
+        "composite", help="many dates of one place as one raster, by season or month", formatter_class=_FORMATTER
+    )
+    _add_scenes(parser)
+    parser.add_argument(
+        "--dates", nargs="+", metavar="YYYY-MM-DD", help="of the scenes in their order; left out: of products and file names"
+    )
+    parser.add_argument("--by", choices=COMPOSITE_PERIODS, default="all", help="one composite for each of these")
+    parser.add_argument("--reduce", choices=REDUCTIONS, default="median", help="how dates become one value, in linear power")
+    parser.add_argument("--percentile", type=float, default=50.0, metavar="P", help="for --reduce percentile")
+    parser.add_argument("--directions-apart", action="store_true", help="ascending and descending orbits in bands of their own")
+    parser.add_argument("--out", required=True, metavar="TIF", help="the composite in dB, on the grid of the first scene")
+    parser.add_argument("--count", metavar="TIF", help="how many dates each pixel has")
+    add_values(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+
+    def request(arguments: Namespace) -> CompositeRequest:
+        from .batch.scenes import find_scenes
+
+        found = find_scenes(arguments.scenes)
+        dates = arguments.dates or [None] * len(found)
+        if len(dates) != len(found):
+            raise SardineError(
+                ErrorCode.REQUEST_INVALID,
+                f"{len(dates)} dates were given for {len(found)} scenes.",
+                "One date a scene is needed, in the order of the scenes.",
+                "Correct them.",
+            )
+        return CompositeRequest(
+            scenes=tuple(CompositeScene(scene.bands, date) for scene, date in zip(found, dates, strict=True)),
+            output=arguments.out,
+            count=arguments.count,
+            by=arguments.by,
+            reduction=arguments.reduce,
+            percentile=arguments.percentile,
+            directions_apart=arguments.directions_apart,
+            units=arguments.units,
+            calibration_db=arguments.calibration_db,
+            spacing_m=arguments.spacing_m,
+            overwrite=arguments.overwrite,
         )
 
     parser.set_defaults(run=lambda arguments: run_on_console(lambda: request(arguments), arguments.json))

@@ -33,6 +33,9 @@ ATTENTION_HEADS = ("all", "mean")
 """Bands of the attention raster: the mean over the heads and each head, or the mean alone."""
 RASTERS = ("landcover", "confidence", "probabilities", "attention")
 """Names of the outputs of a scene."""
+COMPOSITE_PERIODS = ("season", "month", "all")
+REDUCTIONS = ("median", "mean", "percentile")
+"""How the dates of a composite become one value, always in linear power."""
 SCENE_STATES = ("done", "skipped", "failed", "cancelled", "not begun")
 """How a scene of a batch may end; the words are part of its CSV."""
 ATTENTION_SCOPES = ("scene", "window")
@@ -248,6 +251,37 @@ class BatchRequest:
     csv: Optional[str] = None
     html: Optional[str] = None
     mosaic: Optional[str] = None
+    protocol: int = PROTOCOL_VERSION
+
+
+@dataclass(frozen=True)
+class CompositeScene:
+    """One date of a composite. `date` is YYYY-MM-DD or YYYY-MM; None reads it off the product or the file's name."""
+
+    bands: tuple[BandSource, ...]
+    date: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class CompositeRequest:
+    """What `python -m backend composite` is asked: dates of one place reduced to the raster `output`, on the grid of the first.
+
+    `by` is one of COMPOSITE_PERIODS, `reduction` of REDUCTIONS; `percentile` belongs to the last of those. `count` is a raster of
+    how many dates each pixel has. `directions_apart` keeps ascending and descending orbits in bands of their own.
+    """
+
+    type: ClassVar[str] = "composite"
+    scenes: tuple[CompositeScene, ...]
+    output: str
+    count: Optional[str] = None
+    by: str = "all"
+    reduction: str = "median"
+    percentile: float = 50.0
+    directions_apart: bool = False
+    units: str = "auto"
+    calibration_db: Optional[float] = None
+    spacing_m: Optional[float] = None
+    overwrite: bool = False
     protocol: int = PROTOCOL_VERSION
 
 
@@ -528,6 +562,7 @@ class SceneOutcome:
 Request = Union[
     JobRequest,
     BatchRequest,
+    CompositeRequest,
     AccuracyRequest,
     StratifiedSampleRequest,
     FeaturesRequest,

@@ -10,6 +10,7 @@ from .protocol import (
     ApplyClassifierRequest,
     BatchRequest,
     ClassifySamplesRequest,
+    CompositeRequest,
     FeaturesRequest,
     FromChild,
     JobRequest,
@@ -33,6 +34,10 @@ def run_request(request: Request, report: Report, cancelled: Cancelled) -> Resul
         from .batch.run import run_batch
 
         return run_batch(request, report, cancelled)
+    if isinstance(request, CompositeRequest):
+        from .composite.run import run_composite
+
+        return run_composite(request, report, cancelled)
     if isinstance(request, AccuracyRequest):
         from .accuracy.assess import run_accuracy
 

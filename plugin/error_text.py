@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ..backend.protocol import ErrorCode, SardineError
+from ..backend.protocol import ErrorCode, JobFailure, SardineError
 from .translation import tr
 
 
@@ -51,6 +51,8 @@ def headings() -> dict[ErrorCode, str]:
         ErrorCode.MODEL_OUTPUT_NOT_FINITE: tr("Model gave values that are not numbers"),
         ErrorCode.DEVICE_UNAVAILABLE: tr("Device not available"),
         ErrorCode.OUT_OF_MEMORY: tr("Out of memory"),
+        ErrorCode.CLUSTER_UNAVAILABLE: tr("Worker processes not available"),
+        ErrorCode.WORKER_LOST: tr("A worker process died"),
         ErrorCode.INTERPRETER_MISSING: tr("Python for the backend not found"),
         ErrorCode.INTERPRETER_UNSUITABLE: tr("Python cannot run the backend"),
         ErrorCode.BACKEND_CRASHED: tr("The backend died"),
@@ -73,6 +75,13 @@ def actions() -> dict[ErrorCode, str]:
         ErrorCode.MASK_OUTSIDE: tr("Choose a mask that touches the raster."),
         ErrorCode.DEVICE_UNAVAILABLE: tr("Set the device to auto or cpu."),
     }
+
+
+def error_of(failure: JobFailure) -> SardineError:
+    """The error that the backend reported; a code of a newer backend counts as unexpected."""
+    known = {code.value for code in ErrorCode}
+    code = ErrorCode(failure.code) if failure.code in known else ErrorCode.INTERNAL
+    return SardineError(code, failure.found, failure.needed, failure.action, refused=failure.refused)
 
 
 def describe(error: SardineError) -> str:

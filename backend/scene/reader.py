@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from affine import Affine
@@ -105,6 +106,36 @@ class Scene:
             planes = [self._plane[band.role] for band in layer.bands]
             result[planes, rows, columns] = self._read_layer(layer, reader, inside)
         return result
+
+    @property
+    def reads_as_it_is(self) -> bool:
+        """Whether all files share the grid's pixels, so that nothing is warped."""
+        return all(reader.shift is not None for reader in self._readers)
+
+    def on_grid(self, grid: RasterGrid) -> Scene:
+        """The scene read on another grid, without a mask. It reads the same open files: to close one is to close both."""
+        return Scene(
+            self.specs,
+            self.layers,
+            grid,
+            self.unit_report,
+            calibration_db=self._calibration_db,
+            grey_levels=self._grey_levels,
+            warnings=self.warnings,
+            warp_note=self.warp_note,
+            spacing_m=self.spacing_m,
+            mask=None,
+            product_facts=self.product_facts,
+            simulated=self.simulated,
+        )
+
+    def roles_of_planes(self) -> tuple[str, ...]:
+        """The role of each plane that `read` gives."""
+        return tuple(spec.role for spec in self.specs)
+
+    def datasets(self) -> list[tuple[Any, int]]:
+        """The open rasterio dataset and the band number of each band."""
+        return [(dataset, band.band) for layer in self.layers for band, dataset in zip(layer.bands, layer.datasets, strict=True)]
 
     def area_window(self, bounds: Bounds | None = None, bounds_crs: str | None = None) -> PixelWindow:
         """The pixels that `bounds` (xmin, ymin, xmax, ymax) touches, clipped to the grid; the whole grid for None.

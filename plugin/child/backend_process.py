@@ -22,6 +22,7 @@ from ...backend.protocol import (
     ToChild,
     encode,
 )
+from ..error_text import error_of
 from ..translation import tr
 from .backend_environment import BackendCommand
 from .message_stream import Excerpt, MessageStream
@@ -216,9 +217,8 @@ class BackendRun:
         if self._cancelled_at_s is not None:
             raise self._error(ErrorCode.CANCELLED, tr("The run was cancelled."), "", "")
         if isinstance(self._end, JobFailure):
-            known = {code.value for code in ErrorCode}
-            code = ErrorCode(self._end.code) if self._end.code in known else ErrorCode.INTERNAL
-            raise self._error(code, self._end.found, self._end.needed, self._end.action, self._end.refused, self._end.detail)
+            told = error_of(self._end)
+            raise self._error(told.code, told.found, told.needed, told.action, told.refused, self._end.detail)
         crashed = process.exitStatus() == QProcess.ExitStatus.CrashExit
         how = tr("was ended by signal {number}") if crashed else tr("ended with exit status {number}")
         how = how.format(number=process.exitCode())

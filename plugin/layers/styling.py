@@ -119,8 +119,8 @@ def percentiles(provider: QgsRasterDataProvider, band: int, low: float, high: fl
     return (minimum, maximum) if maximum > minimum else (minimum, minimum + 1.0)
 
 
-def renderer_for(output: str, provider: QgsRasterDataProvider, card: ModelCard) -> QgsRasterRenderer:
-    """The renderer of the backend's `output`: landcover, confidence, probabilities, attention, features or similarity.
+def renderer_for(output: str, provider: QgsRasterDataProvider, card: ModelCard | None = None) -> QgsRasterRenderer:
+    """The renderer of the backend's `output`; land cover alone needs the `card`, for its classes.
 
     `unsure` is confidence again, to be laid over a map.
     """
@@ -130,12 +130,15 @@ def renderer_for(output: str, provider: QgsRasterDataProvider, card: ModelCard) 
         "probabilities": probabilities_renderer,
         "attention": attention_renderer,
         "features": features_renderer,
+        "composite": features_renderer,  # VV, VH and the next band, such as VV of the next season
         "similarity": similarity_renderer,
     }
-    return landcover_renderer(provider, card) if output == "landcover" else plain[output](provider)
+    if card is not None and output == "landcover":
+        return landcover_renderer(provider, card)
+    return plain[output](provider)
 
 
-def style(layer: QgsRasterLayer, output: str, card: ModelCard) -> None:
+def style(layer: QgsRasterLayer, output: str, card: ModelCard | None = None) -> None:
     """Gives `layer`, which holds the backend's `output`, its renderer. Main thread only."""
     layer.setRenderer(renderer_for(output, layer.dataProvider(), card))
     layer.triggerRepaint()
@@ -144,7 +147,7 @@ def style(layer: QgsRasterLayer, output: str, card: ModelCard) -> None:
 class LayerStyler(QgsProcessingLayerPostProcessorInterface):
     """Styles one result when Processing has loaded it. Processing keeps no reference to it: whoever makes it must."""
 
-    def __init__(self, output: str, card: ModelCard) -> None:
+    def __init__(self, output: str, card: ModelCard | None = None) -> None:
         super().__init__()
         self._output = output
         self._card = card

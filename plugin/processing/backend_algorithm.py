@@ -84,15 +84,17 @@ class BackendAlgorithm(QgsProcessingAlgorithm):
             raise self._refusal
         return self.process(parameters, context, feedback)
 
-    def run_request(self, request: Request, outputs: Iterable[str], feedback: QgsProcessingFeedback, name: str = "") -> Result:
-        """The result of `request`, which writes the files `outputs`; `name` is put before what is told of its progress.
+    def run_request(
+        self, request: Request, outputs: Iterable[str], feedback: QgsProcessingFeedback, listener: JobFeedback | None = None
+    ) -> Result:
+        """The result of `request`, which writes the files `outputs`; `listener` is told what goes on, by default a `JobFeedback`.
 
         Raises BackendError, when what the backend printed is in the log and its unfinished files are gone.
         """
         if self._command is None:
             raise not_prepared()
         try:
-            return BackendRun(self._command, request, JobFeedback(feedback, name), self._patience).run()
+            return BackendRun(self._command, request, listener or JobFeedback(feedback), self._patience).run()
         except BackendError as error:
             if error.log and error.code is not ErrorCode.CANCELLED:
                 feedback.pushDebugInfo(tr("What the backend printed:"))

@@ -18,7 +18,7 @@ from .parameters import RASTER_OUTPUTS
 
 
 @dataclass(frozen=True)
-class BatchScene:
+class FoundScene:
     """One scene: the sources that hold it (VV before VH where there are two), and where below the output folder it goes.
 
     `problem` is a sentence on why it cannot be mapped; empty where nothing is known against it.
@@ -34,7 +34,7 @@ class BatchScene:
         return {name: result_path(folder / self.subfolder, self.name, RASTER_OUTPUTS[name]) for name in outputs}
 
 
-def scenes_in(folder: Path, pattern: str, recursive: bool, results: Path | None = None) -> list[BatchScene]:
+def scenes_in(folder: Path, pattern: str, recursive: bool, results: Path | None = None) -> list[FoundScene]:
     """The scenes in the files of `folder` that match one of the patterns (separated by semicolons; case does not matter).
 
     Results of ours that lie beside their scenes are left out, and all that lies in the folder `results` below `folder`.
@@ -55,7 +55,7 @@ def scenes_in(folder: Path, pattern: str, recursive: bool, results: Path | None 
     ]
 
 
-def group_sources(sources: Sequence[str]) -> list[BatchScene]:
+def group_sources(sources: Sequence[str]) -> list[FoundScene]:
     """The scenes in `sources`: files of one folder whose names differ in the polarisation alone are one scene."""
     groups: dict[tuple[str, ...], dict[str, str]] = {}
     for source in sources:
@@ -69,9 +69,9 @@ def group_sources(sources: Sequence[str]) -> list[BatchScene]:
     return [_scene(group) for group in groups.values() if group]
 
 
-def apart(scenes: Iterable[BatchScene]) -> list[BatchScene]:
+def apart(scenes: Iterable[FoundScene]) -> list[FoundScene]:
     """`scenes`, each once, where one whose results would have the names of an earlier one's has a problem."""
-    seen: dict[tuple[str, str], BatchScene] = {}
+    seen: dict[tuple[str, str], FoundScene] = {}
     sources: set[tuple[str, ...]] = set()
     told = []
     for scene in scenes:
@@ -97,11 +97,11 @@ def _without_results(files: Sequence[Path]) -> list[Path]:
     return [path for path in files if path not in results]
 
 
-def _scene(group: Mapping[str, str]) -> BatchScene:
+def _scene(group: Mapping[str, str]) -> FoundScene:
     # "vv" before "vh", as the algorithms on one scene have it: INPUT, INPUT_2.
     sources = tuple(group[polarisation] for polarisation in sorted(group, reverse=True))
     name = Path(sources[0]).stem
     if len(sources) > 1:
         rest, _ = split_polarisation(name)
         name = re.sub(r"([_\-. ])[_\-. ]+", r"\1", rest).strip("_-. ") or name
-    return BatchScene(name, sources)
+    return FoundScene(name, sources)

@@ -6,7 +6,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from qgis.core import QgsProcessingContext, QgsProcessingException, QgsProcessingFeedback, QgsProcessingUtils
+from qgis.core import (
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingUtils,
+)
 
 from ...backend.model_card import ModelCard, read_header
 from ...backend.protocol import JobRequest, JobResult, OutputPaths
@@ -40,8 +46,8 @@ class JobAlgorithm(BackendAlgorithm):
             model=model,
             outputs=OutputPaths(),
             units=self.parameterAsString(parameters, "UNITS", context),
-            calibration_db=self._number(parameters, "CALIBRATION_DB", context),
-            spacing_m=self._number(parameters, "SPACING_M", context),
+            calibration_db=number_or_none(self, parameters, "CALIBRATION_DB", context),
+            spacing_m=number_or_none(self, parameters, "SPACING_M", context),
             mask=self._mask(parameters, context),
             overlap=self.parameterAsDouble(parameters, "OVERLAP", context),
             device=self.parameterAsString(parameters, "DEVICE", context).strip() or "auto",
@@ -52,9 +58,9 @@ class JobAlgorithm(BackendAlgorithm):
             allow_coarse=self.parameterAsBoolean(parameters, "ALLOW_COARSE", context),
         )
 
-    def run_job(self, request: JobRequest, feedback: QgsProcessingFeedback, scene_name: str = "") -> JobResult:
+    def run_job(self, request: JobRequest, feedback: QgsProcessingFeedback) -> JobResult:
         """The result of `request`; see `run_request`."""
-        result = self.run_request(request, request.outputs.chosen().values(), feedback, scene_name)
+        result = self.run_request(request, request.outputs.chosen().values(), feedback)
         if not isinstance(result, JobResult):
             raise QgsProcessingException(tr("The backend answered another request."))
         return result
@@ -83,12 +89,6 @@ class JobAlgorithm(BackendAlgorithm):
                 written[name] = path
         return written
 
-    def _number(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> float | None:
-        """An optional number: left empty it is None, where Processing would say 0."""
-        if parameters.get(name) in (None, ""):
-            return None
-        return self.parameterAsDouble(parameters, name, context)
-
     def _mask(self, parameters: dict[str, Any], context: QgsProcessingContext) -> str | None:
         source = self.parameterAsSource(parameters, "MASK", context)
         if source is None:
@@ -98,6 +98,15 @@ class JobAlgorithm(BackendAlgorithm):
         path = QgsProcessingUtils.generateTempFilename("mask.gpkg", context)
         layer_request.write_mask(source, path, context.transformContext())
         return path
+
+
+def number_or_none(
+    algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], name: str, context: QgsProcessingContext
+) -> float | None:
+    """An optional number: left empty it is None, where Processing would say 0."""
+    if parameters.get(name) in (None, ""):
+        return None
+    return float(algorithm.parameterAsDouble(parameters, name, context))
 
 
 def tags(*words: str) -> list[str]:

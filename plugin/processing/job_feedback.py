@@ -20,6 +20,7 @@ STAGE_PERCENT = {
     "comparing": (50.0, 100.0),
     "drawing points": (50.0, 100.0),
     "classifying": (0.0, 97.0),
+    "compositing": (0.0, 97.0),
 }
 """Where in the bar a stage of the backend lies; the others take a moment and do not move it."""
 
@@ -27,10 +28,8 @@ STAGE_PERCENT = {
 class JobFeedback:
     """The listener of a BackendRun that belongs to a Processing algorithm. Safe in the algorithm's thread."""
 
-    def __init__(self, feedback: QgsProcessingFeedback, scene_name: str = "") -> None:
-        """`scene_name` is put before what is told of the progress: where there are several, it says which one."""
+    def __init__(self, feedback: QgsProcessingFeedback) -> None:
         self._feedback = feedback
-        self._before = f"{scene_name}: " if scene_name else ""
         # A panel shows the latest text alone and asks for more of them.
         self._text_interval_s = getattr(feedback, "text_interval_s", TEXT_INTERVAL_S)
         self._stage = ""
@@ -66,7 +65,8 @@ class JobFeedback:
         now_s = time.monotonic()
         if progress.stage != self._stage or now_s - self._told_at_s > self._text_interval_s:
             self._stage, self._told_at_s = progress.stage, now_s
-            self._feedback.setProgressText(self._before + progress_text(progress))
+            before = f"{progress.scene}: " if progress.scene else ""
+            self._feedback.setProgressText(before + progress_text(progress))
         start, end = STAGE_PERCENT.get(progress.stage, (0.0, 0.0))
         if end > start and progress.total > 0:
             self._feedback.setProgress(start + (end - start) * progress.done / progress.total)
@@ -76,8 +76,11 @@ def progress_text(progress: Progress) -> str:
     """The stage, the rate and the time left, where known."""
     stages = {
         "starting": tr("Starting the backend"),
+        "starting workers": tr("Starting the worker processes"),
         "loading the model": tr("Loading the model"),
         "opening the scene": tr("Opening the scene"),
+        "opening the scenes": tr("Opening the scenes"),
+        "compositing": tr("Compositing"),
         "sampling the scene": tr("Sampling the scene"),
         "mapping": tr("Mapping"),
         "finishing": tr("Finishing the files"),

@@ -1,63 +1,45 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`sardine:landcover_batch`: scene after scene through the job of `sardine:landcover`, into one folder, with one report."""
+"""`sardine:landcover_batch`: many scenes through the backend's `batch`, into one folder, with one report."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from qgis.core import (
-    QgsMapLayer,
-    QgsProcessing,
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
-    QgsProcessingMultiStepFeedback,
     QgsProcessingOutputNumber,
     QgsProcessingOutputString,
     QgsProcessingParameterBoolean,
     QgsProcessingParameterEnum,
-    QgsProcessingParameterFile,
     QgsProcessingParameterFolderDestination,
-    QgsProcessingParameterMultipleLayers,
-    QgsProcessingParameterString,
 )
 
-from ...backend.protocol import BandSource, ErrorCode, JobRequest, OutputPaths, SardineError
+from ...backend.protocol import BandSource, BatchRequest, BatchScene, ErrorCode, JobRequest
 from ..child.backend_process import BackendError
 from ..error_text import describe
 from ..layers import request as layer_request
 from ..translation import tr
 from . import parameters as ours
 from .backend_algorithm import not_prepared, paragraphs
-from .batch_report import CANCELLED, DONE, FAILED, NOT_BEGUN, SKIPPED, SceneOutcome, batch_csv, batch_json, batch_page, count
-from .batch_scenes import BatchScene, apart, group_sources, scenes_in
+from .batch_report import BatchFeedback
+from .batch_scenes import FoundScene, apart
 from .job_algorithm import JobAlgorithm, tags
+from .many_scenes import find_scenes, names_scenes, no_scene_named, scene_parameters
 from .parameters import RASTER_OUTPUTS, helped
 from .scene_algorithm import project_raster
 
-DEFAULT_PATTERN = "*.tif;*.tiff"
-
-ENDS_ALL = {
-    *(code for code in ErrorCode if code.value.startswith(("model_", "interpreter_"))),
-    ErrorCode.REQUEST_INVALID,
-    ErrorCode.PROTOCOL_MISMATCH,
-    ErrorCode.DEVICE_UNAVAILABLE,
-    ErrorCode.DISK_FULL,
-    ErrorCode.CANCELLED,
-} - {ErrorCode.MODEL_OUTPUT_NOT_FINITE}
-"""What would meet each scene that follows as well."""
-
 
 class LandcoverBatchAlgorithm(JobAlgorithm):
-    """What its parameters ask for says nothing of how the scenes are worked off: in turn today, side by side some day."""
+    """What its parameters ask for says nothing of how the scenes are worked off: the backend hands them to worker processes."""
 
     def __init__(self) -> None:
         super().__init__()
         self._settings: JobRequest | None = None
-        self._jobs: list[tuple[BatchScene, tuple[BandSource, ...]]] = []
+        self._jobs: list[tuple[FoundScene, tuple[BandSource, ...]]] = []
 
     def name(self) -> str:
         return "landcover_batch"
@@ -81,24 +63,8 @@ class LandcoverBatchAlgorithm(JobAlgorithm):
         )
 
     def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
-        folder = QgsProcessingParameterFile.Behavior.Folder
         for parameter in (
-            helped(
-                QgsProcessingParameterMultipleLayers("SCENES", tr("Scenes"), QgsProcessing.SourceType.TypeRaster, optional=True),
-                tr("Raster layers or files with VV and VH, or with one of them each."),
-            ),
-            helped(
-                QgsProcessingParameterFile("FOLDER", tr("Folder of scenes"), folder, optional=True),
-                tr("Its raster files are added to the list above."),
-            ),
-            helped(
-                QgsProcessingParameterString("PATTERN", tr("File names"), DEFAULT_PATTERN, optional=True),
-                tr("Which files of the folder: patterns with * and ?, separated by semicolons."),
-            ),
-            helped(
-                QgsProcessingParameterBoolean("RECURSIVE", tr("Subfolders too"), False),
-                tr("Results of a subfolder go into one of the same name."),
-            ),
+            *scene_parameters(tr("Results of a subfolder go into one of the same name.")),
             ours.model_file(),
             helped(
                 QgsProcessingParameterEnum(
@@ -135,8 +101,8 @@ class LandcoverBatchAlgorithm(JobAlgorithm):
     def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
         # Of the list QGIS would open each raster, and refuse all for one that is not there.
         good, message = super().checkParameterValues({**parameters, "SCENES": None}, context)
-        if good and not parameters.get("SCENES") and not parameters.get("FOLDER"):
-            return False, tr("No scene is named: choose layers or files, or a folder.")
+        if good and not names_scenes(parameters):
+            return False, no_scene_named()
         if good and not self.parameterAsEnumStrings(parameters, "OUTPUTS", context):
             return False, tr("No result is asked for: choose at least one.")
         return good, message
@@ -144,9 +110,7 @@ class LandcoverBatchAlgorithm(JobAlgorithm):
     def prepare(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> None:
         self._settings = self.settings_of(parameters, context)
         lookup = project_raster(context)
-        scenes = [*_listed(parameters.get("SCENES"), lookup), *self._in_folder(parameters, context)]
-        if not scenes:
-            raise QgsProcessingException(tr("No scene was found: choose another folder or other file names."))
+        scenes = find_scenes(self, parameters, context, Path(self.parameterAsString(parameters, "OUTPUT_FOLDER", context)))
         bands = self.parameterAsString(parameters, "BANDS", context)
         self._jobs = [(scene, _bands(scene, bands, lookup)) for scene in apart(scenes)]
 
@@ -154,107 +118,48 @@ class LandcoverBatchAlgorithm(JobAlgorithm):
         folder = Path(self.parameterAsString(parameters, "OUTPUT_FOLDER", context))
         ids = {value: name for name, value in RASTER_OUTPUTS.items()}
         wanted = [ids[value] for value in self.parameterAsEnumStrings(parameters, "OUTPUTS", context)]
-        overwrite = self.parameterAsBoolean(parameters, "OVERWRITE", context)
-        outcomes = list(self._in_turn(folder, wanted, overwrite, feedback))
-        texts = {"SUMMARY": batch_page(outcomes, self.card), "TABLE": batch_csv(outcomes, self.card)}
-        files = self.write_files(texts, parameters, context, feedback)
-        done, skipped, failed = (count(outcomes, state) for state in (DONE, SKIPPED, FAILED))
-        told = tr("{done} scenes done, {skipped} there already, {failed} failed.")
-        told = told.format(done=done, skipped=skipped, failed=failed)
-        if feedback.isCanceled():
-            raise QgsProcessingException(tr("Cancelled. {told} What is done is kept.").format(told=told))
-        if not done and not skipped:
-            reason = next(outcome.sentence for outcome in outcomes if outcome.state == FAILED)
-            raise QgsProcessingException(tr("No scene could be mapped. {reason}").format(reason=reason))
-        feedback.pushInfo(told)
-        report = batch_json(outcomes)
-        return {"OUTPUT_FOLDER": str(folder), **files, "DONE": done, "SKIPPED": skipped, "FAILED": failed, "REPORT": report}
-
-    def _in_folder(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[BatchScene]:
-        folder = self.parameterAsFile(parameters, "FOLDER", context)
-        if not folder:
-            return []
-        pattern = self.parameterAsString(parameters, "PATTERN", context) or DEFAULT_PATTERN
-        recursive = self.parameterAsBoolean(parameters, "RECURSIVE", context)
-        results = Path(self.parameterAsString(parameters, "OUTPUT_FOLDER", context))
+        files = {name: self.parameterAsFileOutput(parameters, name, context) for name in ("SUMMARY", "TABLE")}
+        files = {name: path for name, path in files.items() if path}
+        request = self._request(folder, wanted, self.parameterAsBoolean(parameters, "OVERWRITE", context), files)
+        outputs = [str(path) for scene, _ in self._jobs for path in scene.paths(folder, wanted).values()]
+        told = BatchFeedback(feedback, {scene.problem for scene, _ in self._jobs})
         try:
-            return scenes_in(Path(folder).resolve(), pattern, recursive, results.resolve())
-        except OSError as error:
-            text = tr("The folder {folder} cannot be read ({reason}): choose another.")
-            raise QgsProcessingException(text.format(folder=folder, reason=error.strerror)) from error
+            self.run_request(request, outputs, feedback, told)
+        except BackendError as error:
+            if error.code is ErrorCode.CANCELLED:
+                raise QgsProcessingException(tr("Cancelled. {told} What is done is kept.").format(told=_counts(told))) from error
+            reason = describe(error)
+            if not told.count("done") and not told.count("skipped"):
+                raise QgsProcessingException(tr("No scene could be mapped. {reason}").format(reason=reason)) from error
+            raise QgsProcessingException(f"{reason} {_counts(told)}") from error
+        done, skipped, failed = (told.count(state) for state in ("done", "skipped", "failed"))
+        if not done and not skipped:
+            reason = next(told.sentence(outcome) for outcome in told.outcomes if outcome.state == "failed")
+            raise QgsProcessingException(tr("No scene could be mapped. {reason}").format(reason=reason))
+        feedback.pushInfo(_counts(told))
+        files = {name: path for name, path in files.items() if Path(path).exists()}
+        return {"OUTPUT_FOLDER": str(folder), **files, "DONE": done, "SKIPPED": skipped, "FAILED": failed, "REPORT": told.json()}
 
-    def _in_turn(self, folder: Path, wanted: list[str], overwrite: bool, feedback: QgsProcessingFeedback) -> Iterator[SceneOutcome]:
-        """The outcome of each scene, one after the other; after an error that would meet all, the others are not begun."""
-        steps = QgsProcessingMultiStepFeedback(len(self._jobs), feedback)
-        ended = False
-        for number, (scene, bands) in enumerate(self._jobs):
-            steps.setCurrentStep(number)
-            if ended or feedback.isCanceled():
-                yield SceneOutcome(scene.name, NOT_BEGUN)
-                continue
-            text = tr("Scene {number} of {total}: {name}")
-            feedback.pushInfo(text.format(number=number + 1, total=len(self._jobs), name=scene.name))
-            try:
-                outcome = self._map(scene, bands, folder, wanted, overwrite, steps)
-            except BackendError as error:
-                cancelled = error.code is ErrorCode.CANCELLED
-                outcome = SceneOutcome(scene.name, CANCELLED if cancelled else FAILED, "" if cancelled else describe(error))
-                ended = error.code in ENDS_ALL
-            if outcome.state == FAILED:
-                feedback.reportError(f"{scene.name}: {outcome.sentence}", False)
-            yield outcome
-
-    def _map(
-        self,
-        scene: BatchScene,
-        bands: tuple[BandSource, ...],
-        folder: Path,
-        wanted: list[str],
-        overwrite: bool,
-        feedback: QgsProcessingFeedback,
-    ) -> SceneOutcome:
-        """One scene through the job of `sardine:landcover`. Raises BackendError."""
-        if scene.problem:
-            return SceneOutcome(scene.name, FAILED, scene.problem)
+    def _request(self, folder: Path, wanted: list[str], overwrite: bool, files: dict[str, str]) -> BatchRequest:
         if self._settings is None:
             raise not_prepared()
-        paths = {name: str(path) for name, path in scene.paths(folder, wanted).items()}
-        missing = {name: path for name, path in paths.items() if overwrite or not Path(path).exists()}
-        if not missing:
-            feedback.pushInfo(tr("All its results are there already."))
-            return SceneOutcome(scene.name, SKIPPED, "", paths)
-        place = folder / scene.subfolder
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            text = tr("The folder {folder} cannot be made ({reason}).")
-            return SceneOutcome(scene.name, FAILED, text.format(folder=place, reason=error.strerror))
-        outputs = OutputPaths(**{RASTER_OUTPUTS[name]: path for name, path in missing.items()})
-        result = self.run_job(dataclasses.replace(self._settings, bands=bands, outputs=outputs), feedback, scene.name)
-        return SceneOutcome(scene.name, DONE, "", paths, result)
+        return BatchRequest(
+            scenes=tuple(BatchScene(scene.name, bands, scene.subfolder, scene.problem) for scene, bands in self._jobs),
+            folder=str(folder),
+            settings=dataclasses.replace(self._settings, overwrite=overwrite),
+            outputs=tuple(RASTER_OUTPUTS[name] for name in wanted),
+            csv=files.get("TABLE"),
+            html=files.get("SUMMARY"),
+        )
 
 
-def _listed(value: Any, lookup: layer_request.LayerLookup) -> list[BatchScene]:
-    """The scenes of the list that the parameter holds: layers, their ids or names, or files.
-
-    Not `parameterAsLayerList`: it passes over what cannot be opened, which is to be reported.
-    """
-    items = value if isinstance(value, (list, tuple)) else [value] if value else []
-    sources, refused = [], []
-    for item in items:
-        layer = item if isinstance(item, QgsMapLayer) else lookup(str(item))
-        if layer is None:
-            sources.append(str(item))
-            continue
-        try:
-            sources.append(layer_request.raster_source(layer))
-        except SardineError as error:
-            refused.append(BatchScene(layer.name(), (layer.source(),), problem=describe(error)))
-    return [*group_sources(sources), *refused]
-
-
-def _bands(scene: BatchScene, text: str, lookup: layer_request.LayerLookup) -> tuple[BandSource, ...]:
+def _bands(scene: FoundScene, text: str, lookup: layer_request.LayerLookup) -> tuple[BandSource, ...]:
     """The bands as BANDS says, or to be read off each source. Raises SardineError (request_invalid) for a wrong BANDS."""
     if text.strip():
         return layer_request.parse_bands(text, dict(zip(("INPUT", "INPUT_2"), scene.sources)), lookup)
     return tuple(BandSource("", source, 0) for source in scene.sources)
+
+
+def _counts(told: BatchFeedback) -> str:
+    text = tr("{done} scenes done, {skipped} there already, {failed} failed.")
+    return text.format(done=told.count("done"), skipped=told.count("skipped"), failed=told.count("failed"))

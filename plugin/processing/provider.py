@@ -10,6 +10,7 @@ from ..locations import ICONS
 from .accuracy import AccuracyAlgorithm
 from .attention import AttentionAlgorithm
 from .classify_samples import ApplyClassifierAlgorithm, ClassifySamplesAlgorithm
+from .composite import CompositeAlgorithm
 from .features import FeaturesAlgorithm
 from .landcover import LandcoverAlgorithm
 from .landcover_batch import LandcoverBatchAlgorithm
@@ -21,6 +22,7 @@ ALGORITHMS = (
     LandcoverAlgorithm,
     LandcoverBatchAlgorithm,
     AttentionAlgorithm,
+    CompositeAlgorithm,
     AccuracyAlgorithm,
     StratifiedSampleAlgorithm,
     ClassifySamplesAlgorithm,

@@ -101,16 +101,23 @@ class SceneAlgorithm(JobAlgorithm):
 def arrange_layers(rasters: Mapping[str, tuple[str, str]], card: ModelCard, scene_name: str, context: QgsProcessingContext) -> None:
     """Names, groups, orders and styles those results that Processing is going to load: path to (backend's output, label)."""
     for position, (path, (output, label)) in enumerate(rasters.items()):
-        if not context.willLoadLayerOnCompletion(path):
+        if not style_when_loaded(path, output, context, card):
             continue
-        styler = LayerStyler(output, card)
-        _stylers.append(styler)
         details = context.layerToLoadOnCompletionDetails(path)
         details.name = f"{label}: {scene_name} ({card.name})"
         details.forceName = True
         details.groupName = f"SARdine: {scene_name}"
         details.layerSortKey = -position  # the greatest lies on top
-        details.setPostProcessor(styler)
+
+
+def style_when_loaded(path: str, output: str, context: QgsProcessingContext, card: ModelCard | None = None) -> bool:
+    """Has Processing style the raster at `path` (the backend's `output`) where it is going to load it; says whether it is."""
+    if not context.willLoadLayerOnCompletion(path):
+        return False
+    styler = LayerStyler(output, card)
+    _stylers.append(styler)
+    context.layerToLoadOnCompletionDetails(path).setPostProcessor(styler)
+    return True
 
 
 def project_raster(context: QgsProcessingContext) -> layer_request.LayerLookup:

@@ -844,32 +844,12 @@
         <translation>nicht begonnen</translation>
     </message>
     <message>
-        <source>State</source>
-        <translation>Stand</translation>
-    </message>
-    <message>
-        <source>Area (km²)</source>
-        <translation>Fläche (km²)</translation>
-    </message>
-    <message>
-        <source>Valid (%)</source>
-        <translation>Gültig (%)</translation>
-    </message>
-    <message>
-        <source>Confidence (%)</source>
-        <translation>Konfidenz (%)</translation>
-    </message>
-    <message>
         <source>Time (s)</source>
         <translation>Zeit (s)</translation>
     </message>
     <message>
         <source>The model was trained on simulated scenes only: its map is a demonstration.</source>
         <translation>Das Modell wurde nur mit simulierten Szenen trainiert: seine Karte dient der Vorführung.</translation>
-    </message>
-    <message>
-        <source>{model}: {counts}</source>
-        <translation>{model}: {counts}</translation>
     </message>
     <message>
         <source>Its results would have the same names as those of {source}: rename it, or map it apart.</source>
@@ -1106,18 +1086,6 @@
     <message>
         <source>The folder {folder} cannot be read ({reason}): choose another.</source>
         <translation>Der Ordner {folder} kann nicht gelesen werden ({reason}): einen anderen wählen.</translation>
-    </message>
-    <message>
-        <source>Scene {number} of {total}: {name}</source>
-        <translation>Szene {number} von {total}: {name}</translation>
-    </message>
-    <message>
-        <source>All its results are there already.</source>
-        <translation>Alle ihre Ergebnisse sind schon vorhanden.</translation>
-    </message>
-    <message>
-        <source>The folder {folder} cannot be made ({reason}).</source>
-        <translation>Der Ordner {folder} kann nicht angelegt werden ({reason}).</translation>
     </message>
     <message>
         <source>Sentinel-1 raster</source>
@@ -2764,6 +2732,134 @@ Rechnet auf: {devices}</translation>
     <message>
         <source>For a quick look: where attention and embeddings are not there yet, backscatter alone is looked at.</source>
         <translation>Für einen schnellen Blick: wo Aufmerksamkeit und Einbettungen noch nicht da sind, wird nur die Rückstreuung betrachtet.</translation>
+    </message>
+    <message>
+        <source>Worker processes not available</source>
+        <translation>Arbeitsprozesse nicht verfügbar</translation>
+    </message>
+    <message>
+        <source>A worker process died</source>
+        <translation>Ein Arbeitsprozess ist abgestürzt</translation>
+    </message>
+    <message>
+        <source>Composite of many Sentinel-1 dates</source>
+        <translation>Komposit vieler Sentinel-1-Termine</translation>
+    </message>
+    <message>
+        <source>Reduces many radar scenes of one place to one raster, by season, by month or all together.</source>
+        <translation>Fasst viele Radarszenen eines Ortes zu einem Raster zusammen, nach Jahreszeit, nach Monat oder alle zusammen.</translation>
+    </message>
+    <message>
+        <source>composite</source>
+        <translation>Komposit</translation>
+    </message>
+    <message>
+        <source>median</source>
+        <translation>Median</translation>
+    </message>
+    <message>
+        <source>season</source>
+        <translation>Jahreszeit</translation>
+    </message>
+    <message>
+        <source>time series</source>
+        <translation>Zeitreihe</translation>
+    </message>
+    <message>
+        <source>speckle</source>
+        <translation>Speckle</translation>
+    </message>
+    <message>
+        <source>Dates of one place become one: the median, mean or a percentile of each pixel, taken in linear power.</source>
+        <translation>Termine eines Ortes werden einer: der Median, der Mittelwert oder ein Perzentil jedes Pixels, gebildet in linearer Leistung.</translation>
+    </message>
+    <message>
+        <source>A pixel without data on a date is left out of that date alone. The grid is that of the first scene.</source>
+        <translation>Ein Pixel ohne Daten an einem Termin fehlt nur bei diesem Termin. Das Gitter ist das der ersten Szene.</translation>
+    </message>
+    <message>
+        <source>By season the bands are called VV_winter, VH_winter and so on, as models trained on seasons call them.</source>
+        <translation>Nach Jahreszeit heißen die Bänder VV_winter, VH_winter und so weiter, wie Modelle sie nennen, die mit Jahreszeiten trainiert wurden.</translation>
+    </message>
+    <message>
+        <source>For dates that lie in folders of their own.</source>
+        <translation>Für Termine, die in eigenen Ordnern liegen.</translation>
+    </message>
+    <message>
+        <source>Dates of the scenes</source>
+        <translation>Termine der Szenen</translation>
+    </message>
+    <message>
+        <source>YYYY-MM-DD or YYYY-MM, one a scene in their order, separated by spaces or lines. Left empty: read off products and file names.</source>
+        <translation>JJJJ-MM-TT oder JJJJ-MM, einer je Szene in deren Reihenfolge, durch Leerzeichen oder Zeilen getrennt. Leer: aus Produkten und Dateinamen gelesen.</translation>
+    </message>
+    <message>
+        <source>A composite for each</source>
+        <translation>Ein Komposit je</translation>
+    </message>
+    <message>
+        <source>season: winter is December to February, south of the equator June to August. month: the same month of all years. all: one for all dates.</source>
+        <translation>season: Winter ist Dezember bis Februar, südlich des Äquators Juni bis August. month: derselbe Monat aller Jahre. all: eines für alle Termine.</translation>
+    </message>
+    <message>
+        <source>How dates become one value</source>
+        <translation>Wie aus Terminen ein Wert wird</translation>
+    </message>
+    <message>
+        <source>The median keeps single floods and ships out. The mean has the least speckle. A low percentile finds water.</source>
+        <translation>Der Median lässt einzelne Hochwasser und Schiffe weg. Der Mittelwert hat das wenigste Speckle. Ein niedriges Perzentil findet Wasser.</translation>
+    </message>
+    <message>
+        <source>Percentile</source>
+        <translation>Perzentil</translation>
+    </message>
+    <message>
+        <source>For the reduction percentile alone.</source>
+        <translation>Nur für die Zusammenfassung percentile.</translation>
+    </message>
+    <message>
+        <source>Keep orbit directions apart</source>
+        <translation>Orbitrichtungen getrennt halten</translation>
+    </message>
+    <message>
+        <source>Bands of their own for ascending and descending orbits, which see slopes from two sides. Band descriptions must name the direction (VV_asc), or the scenes be products.</source>
+        <translation>Eigene Bänder für aufsteigende und absteigende Orbits, die Hänge von zwei Seiten sehen. Die Bandbeschreibungen müssen die Richtung nennen (VV_asc), oder die Szenen Produkte sein.</translation>
+    </message>
+    <message>
+        <source>Composite</source>
+        <translation>Komposit</translation>
+    </message>
+    <message>
+        <source>Decibels; the bands are called by polarisation, period, first and last date and number of dates.</source>
+        <translation>Dezibel; die Bänder sind nach Polarisation, Zeitraum, erstem und letztem Termin und Zahl der Termine benannt.</translation>
+    </message>
+    <message>
+        <source>Number of dates</source>
+        <translation>Zahl der Termine</translation>
+    </message>
+    <message>
+        <source>How many dates each pixel has, a band for each of the composite.</source>
+        <translation>Wie viele Termine jedes Pixel hat, ein Band für jedes des Komposits.</translation>
+    </message>
+    <message>
+        <source>Dates</source>
+        <translation>Termine</translation>
+    </message>
+    <message>
+        <source>{dates} dates are given for {scenes} scenes: one a scene is needed, in their order.</source>
+        <translation>{dates} Termine sind für {scenes} Szenen angegeben: nötig ist einer je Szene, in deren Reihenfolge.</translation>
+    </message>
+    <message>
+        <source>Starting the worker processes</source>
+        <translation>Arbeitsprozesse werden gestartet</translation>
+    </message>
+    <message>
+        <source>Opening the scenes</source>
+        <translation>Szenen werden geöffnet</translation>
+    </message>
+    <message>
+        <source>Compositing</source>
+        <translation>Komposit wird gebildet</translation>
     </message>
 </context>
 </TS>

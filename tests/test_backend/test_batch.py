@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import os
 import signal
@@ -230,36 +231,35 @@ def test_cancel_should_keep_what_is_done_tell_of_the_rest_and_leave_no_process(m
 
 
 def test_cluster_that_is_there_should_be_used_and_left_running(scenes, model, tmp_path):
-    (scenes / "damaged.tif").write_bytes(damaged_in_the_middle(tmp_path))
-    found = find_scenes([str(scenes)])
+    """Of one batch a file that is no raster is refused once; another, of a model that gives no numbers, is tried twice."""
+    overflowing = build_model(small_card())
+    with torch.no_grad():
+        for parameter in overflowing.parameters():
+            parameter.mul_(1e30)
+    save_model(tmp_path / "overflowing.safetensors", small_card(), overflowing)
     told: list[SceneOutcome] = []
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=0) as there:
-        request = BatchRequest(
-            tuple(found),
-            str(tmp_path / "maps"),
-            JobRequest((), str(model), OutputPaths(), units="db", device="cpu"),
-            scheduler=there.scheduler_address,
-        )
-        result = run_request(request, lambda m: told.append(m) if isinstance(m, SceneOutcome) else None, lambda: False)
-        assert len(there.workers) == 2
-    assert result.figures == {"done": 2.0, "skipped": 0.0, "failed": 2.0}
-    by_name = {outcome.name: outcome for outcome in told}
-    assert (by_name["broken"].attempts, by_name["broken"].failure.code) == (1, "source_not_raster")
-    # It was no refusal, so it was tried once more.
-    assert (by_name["damaged"].attempts, by_name["damaged"].failure.code) == (2, "source_unreadable")
-    assert by_name["both"].result.device == "cpu"
-
-
-def damaged_in_the_middle(folder: Path) -> bytes:
-    path = Path(
-        write_scene(folder / "d.tif", height=512, width=512, tiled=True, blockxsize=256, blockysize=256, compress="deflate")
+    request = BatchRequest(
+        tuple(find_scenes([str(scenes)])),
+        str(tmp_path / "maps"),
+        JobRequest((), str(model), OutputPaths(), units="db", device="cpu", precision="fp32"),
     )
-    with rasterio.open(path) as dataset:
-        offset = int(dataset.get_tag_item("BLOCK_OFFSET_0_0", "TIFF", bidx=1))
-    content = bytearray(path.read_bytes())
-    content[offset : offset + 40] = b"\xff" * 40
-    path.unlink()
-    return bytes(content)
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=0) as there:
+        request = dataclasses.replace(request, scheduler=there.scheduler_address)
+        result = run_request(request, lambda m: told.append(m) if isinstance(m, SceneOutcome) else None, lambda: False)
+        other = dataclasses.replace(request.settings, model=str(tmp_path / "overflowing.safetensors"))
+        request = dataclasses.replace(request, settings=other, folder=str(tmp_path / "none"), scenes=request.scenes[1:2])
+        failed = run_request(request, lambda m: told.append(m) if isinstance(m, SceneOutcome) else None, lambda: False)
+        assert len(there.workers) == 2
+    assert (result.figures, result.partial) == ({"done": 2.0, "skipped": 0.0, "failed": 1.0}, True)
+    assert failed.figures == {"done": 0.0, "skipped": 0.0, "failed": 1.0}
+    ends = {(outcome.name, outcome.failure.code if outcome.failure else "", outcome.attempts) for outcome in told}
+    assert ends == {
+        ("both", "", 1),
+        ("S1A_may", "", 1),
+        ("broken", "source_not_raster", 1),
+        ("both", "model_output_not_finite", 2),
+    }
+    assert list((tmp_path / "none").iterdir()) == []
 
 
 def test_cluster_that_is_not_there_should_be_refused(scenes, model, tmp_path, monkeypatch, capsys):

@@ -57,6 +57,41 @@ def echo() -> None:
     say(RESULT)
 
 
+def scene_outcome(name: str, state: str, **more: object) -> None:
+    say({"type": "scene", "name": name, "state": state, "outputs": {}, "attempts": 1, **more})
+
+
+def batch() -> None:
+    """Reports the request of a batch in a warning; each scene is done, but for those with a problem."""
+    hello()
+    request = read()
+    say({"type": "warning", "code": "w", "text": json.dumps(request)})
+    for scene in request["scenes"]:
+        problem = {**FAILURE, "found": scene["problem"], "needed": "", "action": ""} if scene["problem"] else None
+        scene_outcome(scene["name"], "failed" if problem else "done", failure=problem, result=None if problem else RESULT)
+    say({"type": "task_result", "outputs": {}, "figures": {}})
+
+
+def batch_fails() -> None:
+    """Each scene is refused."""
+    hello()
+    for scene in read()["scenes"]:
+        scene_outcome(scene["name"], "failed", failure=FAILURE)
+    say({"type": "task_result", "outputs": {}, "figures": {}, "partial": True})
+
+
+def batch_obedient() -> None:
+    """Has the first scene, then runs for ever on the second, but obeys a cancel."""
+    hello()
+    first, second = (scene["name"] for scene in read()["scenes"])
+    scene_outcome(first, "done", result=RESULT)
+    say({"type": "progress", "stage": "mapping", "done": 1000, "total": 2000, "scene": second})
+    if read()["type"] == "cancel":
+        scene_outcome(second, "cancelled")
+        say({**FAILURE, "code": "cancelled"})
+        sys.exit(130)
+
+
 def refused() -> None:
     hello()
     read()

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from qgis.core import (
     QgsApplication,
@@ -18,7 +22,7 @@ from qgis.core import (
     QgsRasterLayer,
 )
 from sardine.plugin.main import SardinePlugin
-from sardine.plugin.processing.batch_scenes import BatchScene, apart, scenes_in
+from sardine.plugin.processing.batch_scenes import FoundScene, apart, scenes_in
 
 from tests.test_plugin.conftest import LoggedFeedback
 from tests.test_plugin.material import radar_db, read_raster, write_raster
@@ -77,8 +81,8 @@ def test_scenes_should_be_files_that_match_with_two_polarisations_joined_and_res
 
 
 def test_scenes_whose_results_would_have_one_name_should_be_told() -> None:
-    listed, found = BatchScene("a", ("x/a.tif",)), BatchScene("a", ("x/../x/a.tif",))
-    first, second, other = apart([listed, BatchScene("A", ("y/A.tif",)), BatchScene("a", ("z",), "below"), found])
+    listed, found = FoundScene("a", ("x/a.tif",)), FoundScene("a", ("x/../x/a.tif",))
+    first, second, other = apart([listed, FoundScene("A", ("y/A.tif",)), FoundScene("a", ("z",), "below"), found])
     assert (first.problem, other.problem) == ("", "")
     assert "the same names as those of x/a.tif" in second.problem
 
@@ -110,62 +114,91 @@ def test_batch_should_map_each_scene_report_failures_and_skip_what_exists(
     assert {int(code) for code, area_ha in hectares.items() if area_ha} == set(codes[codes > 0])
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "2 done, 1 failed" in page
-    assert "not there: Raster not found" in page
+    assert "not there: There is no file " in page
     before = {path: path.stat().st_mtime_ns for path in maps.iterdir()}
     results = run(algorithm, {**parameters, "SCENES": None}, context, LoggedFeedback())
     assert (results["DONE"], results["SKIPPED"], results["FAILED"]) == (0, 2, 0)
     assert {path: path.stat().st_mtime_ns for path in maps.iterdir()} == before
 
 
-def test_batch_should_make_only_what_is_missing_unless_told_to_overwrite(
+def test_batch_should_ask_for_what_is_chosen(algorithm, context, folder, header_model, tmp_path, python) -> None:
+    python("batch")
+    parameters = {"FOLDER": str(folder), "MODEL": str(header_model), "OUTPUT_FOLDER": str(tmp_path / "maps")}
+    parameters |= {"TABLE": str(tmp_path / "t.csv"), "OUTPUTS": ["landcover", "attention"], "OVERLAP": 0.5}
+    for overwrite in (False, True):
+        feedback = LoggedFeedback()
+        assert run(algorithm, {**parameters, "OVERWRITE": overwrite}, context, feedback)["DONE"] == 2
+        request = json.loads(feedback.warnings[-1])
+        assert (request["settings"]["overwrite"], request["settings"]["overlap"]) == (overwrite, 0.5)
+        assert request["outputs"] == ["landcover", "attention"]
+        assert (request["folder"], request["csv"], request["html"]) == (str(tmp_path / "maps"), str(tmp_path / "t.csv"), None)
+        assert [scene["name"] for scene in request["scenes"]] == ["S1A_may", "both"]
+    assert "both: done" in feedback.infos
+
+
+def test_scenes_that_all_fail_should_be_an_error_with_the_reason(
     algorithm, context, folder, header_model, tmp_path, python
 ) -> None:
-    python("echo")
-    maps = tmp_path / "maps"
-    maps.mkdir()
-    (maps / "both_confidence.tif").write_bytes(b"of another run")
-    parameters = {"FOLDER": str(folder), "PATTERN": "both*", "MODEL": str(header_model), "OUTPUT_FOLDER": str(maps)}
-    for overwrite, wanted in ((False, {"landcover"}), (True, {"landcover", "confidence"})):
-        feedback = LoggedFeedback()
-        assert run(algorithm, {**parameters, "OVERWRITE": overwrite}, context, feedback)["DONE"] == 1
-        assert {name for name, path in json.loads(feedback.warnings[-1])["outputs"].items() if path} == wanted
-
-
-def test_scene_that_fails_should_not_stop_the_others(algorithm, context, folder, header_model, tmp_path, python) -> None:
-    python("refused")
+    python("batch_fails")
     parameters = {"FOLDER": str(folder), "MODEL": str(header_model), "OUTPUT_FOLDER": str(tmp_path / "maps")}
-    parameters["TABLE"] = str(tmp_path / "table.csv")
     with pytest.raises(QgsProcessingException, match=r"^No scene could be mapped\. Unit of the values not certain: F\. N\."):
         run(algorithm, parameters, context, LoggedFeedback())
-    assert states(tmp_path / "table.csv") == {"S1A_may": "failed", "both": "failed"}
 
 
-def test_cancel_should_end_the_batch_with_a_report_and_leave_nothing(
-    algorithm, context, folder, header_model, tmp_path, python
-) -> None:
-    python("obedient")
+def test_cancel_should_end_the_batch_and_say_what_is_kept(algorithm, context, folder, header_model, tmp_path, python) -> None:
+    python("batch_obedient")
     parameters = {"FOLDER": str(folder), "MODEL": str(header_model), "OUTPUT_FOLDER": str(tmp_path / "maps")}
-    parameters["TABLE"] = str(tmp_path / "table.csv")
-    feedback = LoggedFeedback("S1A_may: Mapping")
-    with pytest.raises(QgsProcessingException, match=r"^Cancelled\. 0 scenes done, 0 there already, 0 failed\."):
+    feedback = LoggedFeedback("both: Mapping")
+    with pytest.raises(QgsProcessingException, match=r"^Cancelled\. 1 scenes done, 0 there already, 0 failed\. What is done"):
         run(algorithm, parameters, context, feedback)
-    assert states(tmp_path / "table.csv") == {"S1A_may": "cancelled", "both": "not begun"}
-    assert list((tmp_path / "maps").iterdir()) == []
+    assert "both: cancelled" in feedback.infos
 
 
-def test_batch_should_end_at_what_would_meet_each_scene(algorithm, context, folder, header_model, tmp_path, python) -> None:
+def test_real_cancel_should_leave_a_table_and_no_worker(algorithm, context, folder, model, tmp_path, real_backend) -> None:
+    """A larger scene than the others, so that it runs when the cancel comes."""
+    write_raster(folder / "zz.tif", np.tile(radar_db(), (1, 12, 12)), descriptions=("VV", "VH"))
+    parameters = {"FOLDER": str(folder), "MODEL": str(model), "OUTPUT_FOLDER": str(tmp_path / "maps"), "UNITS": "db"}
+    parameters |= {"TABLE": str(tmp_path / "table.csv"), "DEVICE": "cpu", "PATTERN": "*.tif"}
+    before, seen = worker_count(), []
+
+    def count_and_cancel() -> None:
+        seen.append(worker_count())
+        feedback.cancel()
+
+    feedback = LoggedFeedback("zz: Mapping", count_and_cancel)
+    with pytest.raises(QgsProcessingException, match=r"^Cancelled\."):
+        run(algorithm, parameters, context, feedback)
+    assert seen[0] > before
+    assert states(tmp_path / "table.csv")["S1A_may"] == "done"
+    assert states(tmp_path / "table.csv")["zz"] in ("cancelled", "not begun")
+    assert not list((tmp_path / "maps").glob("zz*"))
+    until_s = time.monotonic() + 20
+    while worker_count() > before and time.monotonic() < until_s:
+        time.sleep(0.1)
+    assert worker_count() == before
+
+
+def worker_count() -> int:
+    """Python processes of this machine that a Python process has spawned, below this one or left by it."""
+    found = 0
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            environment = (place.parent / "environ").read_bytes()
+            found += b"spawn_main" in place.read_bytes() and f"SARDINE_HOME={os.environ['SARDINE_HOME']}".encode() in environment
+    return found
+
+
+def test_batch_should_end_at_a_backend_that_cannot_run(algorithm, context, folder, header_model, tmp_path, python) -> None:
     python("no_torch")
     parameters = {"FOLDER": str(folder), "MODEL": str(header_model), "OUTPUT_FOLDER": str(tmp_path / "maps")}
-    parameters["TABLE"] = str(tmp_path / "table.csv")
     with pytest.raises(QgsProcessingException, match=r"^No scene could be mapped\. Python cannot run the backend: .* has no torch"):
         run(algorithm, parameters, context, LoggedFeedback())
-    assert states(tmp_path / "table.csv") == {"S1A_may": "failed", "both": "not begun"}
 
 
 def test_scenes_may_be_layers_of_the_project_and_one_in_memory_should_be_told(
     algorithm, context, folder, header_model, tmp_path, python, qgis_new_project
 ) -> None:
-    python("echo")
+    python("batch")
     layer = QgsRasterLayer(str(folder / "both.TIF"), "my scene")
     write_raster(Path("/vsimem/memory.tif"), radar_db(), descriptions=("VV", "VH"))
     memory = QgsRasterLayer("/vsimem/memory.tif", "memory")
@@ -175,11 +208,10 @@ def test_scenes_may_be_layers_of_the_project_and_one_in_memory_should_be_told(
     feedback = LoggedFeedback()
     results = run(algorithm, parameters, context, feedback)
     request = json.loads(feedback.warnings[-1])
-    assert request["bands"] == [
+    assert request["scenes"][0]["bands"] == [
         {"role": role, "path": str(folder / "both.TIF"), "band": band} for role, band in (("VV", 2), ("VH", 1))
     ]
-    assert request["outputs"]["attention"] == str(tmp_path / "maps" / "both_attention.tif")
-    assert (request["attention_heads"], request["precision"]) == ("mean", "fp32")
+    assert (request["settings"]["attention_heads"], request["settings"]["precision"]) == ("mean", "fp32")
     outcomes = {outcome["name"]: (outcome["state"], outcome["sentence"]) for outcome in json.loads(results["REPORT"])}
     assert outcomes["both"] == ("done", "")
     assert outcomes["memory"][1].startswith("Not a raster file: The layer “memory” lies in the memory of QGIS.")
