@@ -14,7 +14,7 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
 from backend.grid import RasterGrid
-from backend.model_card import Metric
+from backend.model_card import Metric, read_header
 from tests.test_training.evaluation_material import WATER_SET, constant_model, half_water_db, write_chip
 from training.config import ConfigError
 from training.evaluate.command import evaluate
@@ -38,6 +38,7 @@ from training.evaluate.legends import LEGENDS, LULC, SIX_GROUPS, WATER
 from training.evaluate.maps import GroupMap
 from training.evaluate.scenes import NO_LABEL, LabelledScene, LabelOnGrid, label_on_grid, list_labelled
 from training.evaluate.score import ALL, BINS, CLEAR, SceneScore, expected_calibration_error, reliability_bins, score_scene
+from training.evaluate.seen import places_seen
 from training.metrics import IGNORE
 from training.reference.places import place_of
 from training.reference.polygons import read_references
@@ -320,3 +321,15 @@ def test_settings_should_name_all_problems_together() -> None:
         EvaluateConfig(Path("o"), (wrong, wrong), model=Path("m"), note=" ")
     for part in ("name of its own", "kind of a", "legend of a", "absolute", "note"):
         assert part in str(error.value)
+
+
+def test_places_seen_without_labels_should_be_told_apart(tmp_path: Path) -> None:
+    seen = {"data": {"stores": [{"real_places": ["Berlin"]}]}}
+    earlier = [
+        {"kind": "pretrain run", "data": {"stores": [{"real_places": ["Assam", "Berlin"]}]}},
+        {"kind": "finetune run", "data": {"stores": [{"real_places": ["Chad"]}]}},
+    ]
+    card = read_header(constant_model(tmp_path / "m.safetensors", 80)).card
+    card = dataclasses.replace(card, training={**seen, "earlier_runs": earlier})
+    assert places_seen(card) == {"Assam", "Berlin", "Chad"}
+    assert places_seen(card, with_labels=True) == {"Berlin", "Chad"}

@@ -36,15 +36,15 @@ def fold_settings(settings: FinetuneConfig, held_out: Sequence[str], run: Path, 
 def finetuned(settings: FinetuneConfig, held_out: Sequence[str], folder: Path, name: str, seed: int, device: str) -> BackendMapper:
     """The model of a fold, trained unless `folder` holds its file already; a run that was stopped goes on. Files bear `name`.
 
-    Raises ValueError where the model has seen a place of the fold all the same, from the weights that it began with, and what
-    `finetune` and `export` raise.
+    Raises ValueError where the model has seen labels of a place of the fold all the same, from the weights that it began with, and
+    what `finetune` and `export` raise. A pre-training may have seen the place without its labels; the method's note says so.
     """
     path, run = folder / f"{name}_{seed}.safetensors", folder / f"{name}_{seed}"
     if not path.is_file():
         finetune(fold_settings(settings, held_out, run, seed, device))
         export(ExportConfig(run=run, out=path, name=f"{name}, {folder.name}, seed {seed}"))
     mapper = BackendMapper(path, device, name)
-    seen = sorted(places_seen(mapper.card) & set(held_out))
+    seen = sorted(places_seen(mapper.card, with_labels=True) & set(held_out))
     if seen:
         raise ValueError(
             f"The model of {folder.name} was trained on {', '.join(seen)}, which the fold holds out. "

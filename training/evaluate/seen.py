@@ -11,17 +11,24 @@ from backend.model_card import ModelCard
 from training.evaluate.output import LeftOut
 from training.evaluate.scenes import LabelledScene
 
-
-def places_seen(card: ModelCard) -> set[str]:
-    """The real places that the card's training lists, those of the runs that it went on from among them."""
-    return set(_listed(card.training))
+WITHOUT_LABELS = "pretrain run"
+"""Kind of an earlier run that saw places without labels, as cards have it."""
 
 
-def _listed(told: Any) -> list[str]:
+def places_seen(card: ModelCard, with_labels: bool = False) -> set[str]:
+    """The real places that the card's training lists, those of the runs that it went on from among them; or only those that it
+    saw labels of.
+    """
+    return set(_listed(card.training, with_labels))
+
+
+def _listed(told: Any, with_labels: bool) -> list[str]:
     if isinstance(told, dict):
+        if with_labels and told.get("kind") == WITHOUT_LABELS:
+            return []
         own = [str(place) for place in told.get("real_places") or ()]
-        return own + [place for value in told.values() for place in _listed(value)]
-    return [place for value in told for place in _listed(value)] if isinstance(told, (list, tuple)) else []
+        return own + [place for value in told.values() for place in _listed(value, with_labels)]
+    return [place for value in told for place in _listed(value, with_labels)] if isinstance(told, (list, tuple)) else []
 
 
 def without_seen(
