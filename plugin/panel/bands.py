@@ -151,6 +151,8 @@ class BandTable(QWidget):
         bands.setShowNotSetOption(True, tr("choose"))
         bands.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         bands.setMinimumContentsLength(11)  # “Band 1: VV …”
+        # Names of Sentinel-1 files differ where they are cut off.
+        layers.layerChanged.connect(lambda layer: layers.setToolTip(layer.name() if layer is not None else ""))
         layers.layerChanged.connect(bands.setLayer)
         layers.layerChanged.connect(self.changed)
         bands.bandChanged.connect(self.changed)
