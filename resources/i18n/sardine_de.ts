@@ -272,10 +272,6 @@
         <translation>Der Datei ein Koordinatensystem geben oder ihren „Pixelabstand (m)“ eintragen, um sie zu verwenden, wie sie ist.</translation>
     </message>
     <message>
-        <source>Use a scene at full resolution, or tick “Take pixels that are too coarse”.</source>
-        <translation>Eine Szene in voller Auflösung verwenden oder „Zu grobe Pixel annehmen“ ankreuzen.</translation>
-    </message>
-    <message>
         <source>Choose the bands, add the second raster, or name them under “Bands by role”.</source>
         <translation>Die Bänder wählen, das zweite Raster hinzufügen oder sie unter „Bänder nach Rolle“ nennen.</translation>
     </message>
@@ -2860,6 +2856,10 @@ Rechnet auf: {devices}</translation>
     <message>
         <source>Compositing</source>
         <translation>Komposit wird gebildet</translation>
+    </message>
+    <message>
+        <source>Use a scene at full resolution, or tick “Take pixels that are too coarse” under “Advanced”.</source>
+        <translation>Eine Szene in voller Auflösung verwenden oder „Zu grobe Pixel annehmen“ unter „Erweitert“ ankreuzen.</translation>
     </message>
 </context>
 </TS>
