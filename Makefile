@@ -36,7 +36,7 @@ lint:
 
 test-python:
 	@scripts/setup_backend.sh
-	.venv/bin/python -m pytest tests/test_boundaries.py tests/test_backend tests/test_training
+	.venv/bin/python -m pytest tests/test_boundaries.py tests/test_answers.py tests/test_backend tests/test_training
 
 test-package:
 	@scripts/setup_backend.sh
