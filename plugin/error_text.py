@@ -67,10 +67,12 @@ def actions() -> dict[ErrorCode, str]:
         ErrorCode.UNIT_AMBIGUOUS: tr("Choose it under “Unit of the pixel values”."),
         ErrorCode.CALIBRATION_MISSING: tr("Enter it under “Calibration constant (dB)”, or calibrate the scene first."),
         ErrorCode.CRS_MISSING: tr("Give the file a coordinate system, or enter its “Pixel spacing (m)” to use it as it is."),
-        ErrorCode.SPACING_TOO_COARSE: tr("Use a scene at full resolution, or tick “Take pixels that are too coarse” under “Advanced”."),
+        ErrorCode.SPACING_TOO_COARSE: tr(
+            "Use a scene at full resolution, or tick “Take pixels that are too coarse” under “Advanced”."
+        ),
         ErrorCode.BAND_ABSENT: tr("Choose the bands, add the second raster, or name them under “Bands by role”."),
         ErrorCode.BAND_DUPLICATE: tr("Choose another band for one of them."),
-        ErrorCode.BANDS_SWAPPED: tr("Exchange the VV band and the VH band."),
+        ErrorCode.BANDS_SWAPPED: tr("Exchange the VV band and the VH band, or choose a scene that holds them."),
         ErrorCode.BOUNDS_OUTSIDE: tr("Choose an extent that touches the raster."),
         ErrorCode.MASK_OUTSIDE: tr("Choose a mask that touches the raster."),
         ErrorCode.DEVICE_UNAVAILABLE: tr("Set the device to auto or cpu."),

@@ -280,10 +280,6 @@
         <translation>Für eines von beiden ein anderes Band wählen.</translation>
     </message>
     <message>
-        <source>Exchange the VV band and the VH band.</source>
-        <translation>VV-Band und VH-Band vertauschen.</translation>
-    </message>
-    <message>
         <source>Choose an extent that touches the raster.</source>
         <translation>Einen Ausschnitt wählen, der das Raster berührt.</translation>
     </message>
@@ -2860,6 +2856,10 @@ Rechnet auf: {devices}</translation>
     <message>
         <source>Use a scene at full resolution, or tick “Take pixels that are too coarse” under “Advanced”.</source>
         <translation>Eine Szene in voller Auflösung verwenden oder „Zu grobe Pixel annehmen“ unter „Erweitert“ ankreuzen.</translation>
+    </message>
+    <message>
+        <source>Exchange the VV band and the VH band, or choose a scene that holds them.</source>
+        <translation>Das VV-Band und das VH-Band vertauschen oder eine Szene wählen, die beide enthält.</translation>
     </message>
 </context>
 </TS>
