@@ -68,7 +68,7 @@ def actions() -> dict[ErrorCode, str]:
         ErrorCode.CALIBRATION_MISSING: tr("Enter it under “Calibration constant (dB)”, or calibrate the scene first."),
         ErrorCode.CRS_MISSING: tr("Give the file a coordinate system, or enter its “Pixel spacing (m)” to use it as it is."),
         ErrorCode.SPACING_TOO_COARSE: tr(
-            "Use a scene at full resolution, or tick “Take pixels that are too coarse” under “Advanced”."
+            "Use a scene at full resolution, or tick “Take pixels that are too coarse” among the advanced options."
         ),
         ErrorCode.BAND_ABSENT: tr("Choose the bands, add the second raster, or name them under “Bands by role”."),
         ErrorCode.BAND_DUPLICATE: tr("Choose another band for one of them."),

@@ -2854,12 +2854,12 @@ Rechnet auf: {devices}</translation>
         <translation>Komposit wird gebildet</translation>
     </message>
     <message>
-        <source>Use a scene at full resolution, or tick “Take pixels that are too coarse” under “Advanced”.</source>
-        <translation>Eine Szene in voller Auflösung verwenden oder „Zu grobe Pixel annehmen“ unter „Erweitert“ ankreuzen.</translation>
-    </message>
-    <message>
         <source>Exchange the VV band and the VH band, or choose a scene that holds them.</source>
         <translation>Das VV-Band und das VH-Band vertauschen oder eine Szene wählen, die beide enthält.</translation>
+    </message>
+    <message>
+        <source>Use a scene at full resolution, or tick “Take pixels that are too coarse” among the advanced options.</source>
+        <translation>Eine Szene in voller Auflösung verwenden oder bei den erweiterten Optionen „Zu grobe Pixel annehmen“ ankreuzen.</translation>
     </message>
 </context>
 </TS>
