@@ -85,7 +85,7 @@ class Dispatch:
         self._futures: dict[int, Any] = {}  # of the scenes that are with the cluster
         self._begun_on: dict[int, list[str]] = {}
         self._again: set[int] = set()
-        self._left: list[Path] = []
+        self._given_up: list[int] = []
         self._share: dict[int, float] = dict.fromkeys(waiting, 0.0)
         self._rates: dict[int, float] = {}
         self._total = len(waiting)
@@ -98,7 +98,8 @@ class Dispatch:
         try:
             self._work()
         finally:
-            remove_unfinished(self._left)  # now that workers of our own have ended
+            for number in [*self._futures, *self._given_up]:  # workers of our own have ended by now
+                self._remove_unfinished(number)
 
     def _work(self) -> None:
         with open_cluster(self._request.scheduler, self._request.settings.device) as cluster:
@@ -192,11 +193,11 @@ class Dispatch:
 
     def _end(self, cluster: BatchCluster, number: int, future: Any) -> None:
         end = _end_of(future)
-        attempts = max(1, len(self._begun_on.get(number, [])))
+        attempts = self._attempts(number)
         plan = self._plans[number]
         if isinstance(end, JobFailure):
             if end.code == ErrorCode.WORKER_LOST.value:
-                remove_unfinished(Path(path) for path in plan.outputs.values())
+                self._remove_unfinished(number)
             elif not end.refused and end.code not in ENDS_ALL and attempts < ATTEMPTS:
                 self._again.add(number)
                 self._report(JobWarning("scene_begun_again", f"{plan.scene.name}: {end.found} It is tried once more."))
@@ -223,8 +224,8 @@ class Dispatch:
         while self._futures and time.monotonic() < until_s:
             self._take_last(until_s - time.monotonic())
         for number in sorted(self._futures):
-            self._left += [Path(path) for path in self._plans[number].outputs.values()]
-            self._close(number, SceneOutcome(self._name(number), CANCELLED, attempts=1))
+            self._given_up.append(number)
+            self._close(number, SceneOutcome(self._name(number), CANCELLED, attempts=self._attempts(number)))
 
     def _take_last(self, wait_s: float) -> None:
         """An end that comes after the cancel: a scene may have been done by then."""
@@ -234,11 +235,17 @@ class Dispatch:
             return
         if number not in self._futures or isinstance(what, dict) or what.key != self._futures[number].key:
             return
-        end, name = _end_of(what), self._name(number)
+        end, name, attempts = _end_of(what), self._name(number), self._attempts(number)
         if isinstance(end, JobResult):
-            self._close(number, SceneOutcome(name, DONE, self._plans[number].outputs, result=end, attempts=1))
+            self._close(number, SceneOutcome(name, DONE, self._plans[number].outputs, result=end, attempts=attempts))
         else:
-            self._close(number, SceneOutcome(name, CANCELLED, attempts=1))
+            self._close(number, SceneOutcome(name, CANCELLED, attempts=attempts))
+
+    def _attempts(self, number: int) -> int:
+        return max(1, len(self._begun_on.get(number, [])))
+
+    def _remove_unfinished(self, number: int) -> None:
+        remove_unfinished(Path(path) for path in self._plans[number].outputs.values())
 
     def _name(self, number: int) -> str:
         return self._plans[number].scene.name

@@ -24,6 +24,7 @@ class ScenePlan:
 def plan_batch(request: BatchRequest) -> list[ScenePlan]:
     """The plan of each scene, in the order of the request. Folders are made here, once.
 
+    Paths become absolute: workers may have been started in other folders.
     Raises SardineError: request_invalid, output_folder_missing, and what `check_output_paths` raises on table and mosaic.
     """
     unknown = [name for name in request.outputs if name not in RASTERS]
@@ -39,7 +40,10 @@ def plan_batch(request: BatchRequest) -> list[ScenePlan]:
             "Where scenes overlap, the mosaic takes the one that is surest.",
             "Add both to the outputs.",
         )
-    folder = Path(request.folder)
+    folder = Path(request.folder).absolute()
+    settings = request.settings
+    mask = None if settings.mask is None else _absolute(settings.mask)
+    request = dataclasses.replace(request, settings=dataclasses.replace(settings, model=_absolute(settings.model), mask=mask))
     for place in {folder / scene.subfolder for scene in request.scenes}:
         _make(place)
     check_batch_files(request)
@@ -65,7 +69,13 @@ def _plan(request: BatchRequest, scene: BatchScene, folder: Path) -> ScenePlan:
     missing = {name: path for name, path in outputs.items() if request.settings.overwrite or not Path(path).exists()}
     if scene.problem or not missing:
         return ScenePlan(scene, outputs, None)
-    return ScenePlan(scene, outputs, dataclasses.replace(request.settings, bands=scene.bands, outputs=OutputPaths(**missing)))
+    bands = tuple(dataclasses.replace(band, path=_absolute(band.path)) for band in scene.bands)
+    return ScenePlan(scene, outputs, dataclasses.replace(request.settings, bands=bands, outputs=OutputPaths(**missing)))
+
+
+def _absolute(path: str) -> str:
+    """`path` as seen from anywhere; names that are no file (`NETCDF:…`, `/vsizip/…`) stay as they are."""
+    return str(Path(path).absolute()) if Path(path).exists() else path
 
 
 def _make(place: Path) -> None:
