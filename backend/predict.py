@@ -104,6 +104,7 @@ def predict(
     progress: Callable[[Progress], None],
     cancelled: Callable[[], bool],
     project: TokenProjection | None = None,
+    scene_query: Tensor | None = None,
 ) -> Summary:
     """Maps the area of `layout` into `sink`, strip by strip.
 
@@ -111,19 +112,20 @@ def predict(
     as `attention_heads` says, the mean alone), NaN where no pixel of the patch is wanted. In each window attention has the mean 1
     over the patches with data; it is blended with the taper of the patches, and not normalised again. With a place where rows of
     so many heads and columns can wait (`spill_attention`) it is that of one query over the whole scene instead, as
-    `scene_attention.py` defines it, mean 1 over the mapped patches, and comes after everything else. Tokens lie as attention
+    `scene_attention.py` defines it, mean 1 over the mapped patches, and comes after everything else; `scene_query` is that query
+    where it was sampled before. Tokens lie as attention
     does; `project`, which they need, makes [batch, components, S/p, S/p] of them before they are blended.
 
     Raises SardineError: cancelled, out_of_memory, model_output_not_finite (of logits or attention), and what scene and
     sink raise.
     """
     try:
-        scene_query = None
         scores = None
         if spill_attention is not None and "attention" in sink.outputs:
             heads = card.encoder.num_heads
             scores = SceneScores(spill_attention(heads, layout.region.width // layout.patch_px), heads)
-            scene_query = sample_query(scene, runner, card, layout, progress=progress, cancelled=cancelled)
+            if scene_query is None:
+                scene_query = sample_query(scene, runner, card, layout, progress=progress, cancelled=cancelled)
         # Takes the memory for its rows.
         run = _Run(runner, card, layout, sink, attention_heads, Meter(layout, progress), cancelled, project, scene_query, scores)
         with torch.inference_mode():

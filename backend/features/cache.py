@@ -22,7 +22,7 @@ from ..output.raster import remove_with_sidecars
 from ..protocol import BandSource
 from .file import FeatureFile, FeatureFileError
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the features of the same scene and model would come out different."""
 LIMIT_BYTES = 5 * 10**9
 CACHE_VARIABLE = "SARDINE_CACHE"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Features of a scene: found in the cache, or computed in one pass of the network over the scene and put there.
 
-key -> cache -> (basis fitted on sampled windows) -> windows predicted -> attention and components, one pixel a patch
+key -> cache -> (query and basis from sampled windows) -> windows predicted -> attention and components, one pixel a patch
 """
 
 from __future__ import annotations
@@ -10,10 +10,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ..grid import PixelWindow
 from ..job_stream import cancelled_error
@@ -21,20 +17,12 @@ from ..model_card import ModelCard, read_header
 from ..output.paths import check_output_paths, part_path
 from ..output.writer import RasterSet
 from ..protocol import ErrorCode, FeaturesRequest, FromChild, JobWarning, Progress, Ready, SardineError, SceneInput, TaskResult
-from ..radiometry import standardise
 from ..scene.open import open_scene
 from ..scene.reader import Scene
-from ..scene.row_reader import any_in_patch
 from ..windows import WindowLayout, lay_windows
 from .basis import FeatureBasis, fit_basis
 from .cache import LIMIT_BYTES, FeatureCache, default_folder, fingerprint, key_of
 from .file import OUTPUT, FeatureFile, FeatureSink, feature_tags, features_spec
-
-if TYPE_CHECKING:
-    from .tokens import TokenRun
-
-SAMPLED_WINDOWS = 48
-"""Windows that the basis is fitted on: some ten thousand tokens, far more than a token has numbers."""
 
 Report = Callable[[FromChild], None]
 Cancelled = Callable[[], bool]
@@ -203,50 +191,18 @@ def _compute(
     context.go_on("loading the model")
     run = TokenRun(card, source, context)
     context.report(Ready(str(run.runner.device), run.runner.precision, card.name))
+    sampled = run.sample(scene, layout)
+    if sampled is None:
+        raise _nothing_valid()
     if basis is None:
-        basis = _fit(scene, card, run, layout, components, context)
+        basis = fit_basis(sampled.total, sampled.products, sampled.count, components)
     with RasterSet({OUTPUT: path}, {OUTPUT: features_spec(heads, components)}, {OUTPUT: grid}) as writer:
-        valid_px = run.predict(scene, layout, FeatureSink(writer), basis)
+        valid_px = run.predict(scene, layout, FeatureSink(writer, components, grid.width), basis, sampled)
         if valid_px == 0:
             raise _nothing_valid()
         writer.finish(feature_tags(key, basis, heads, layout.region, card.patch_px), cancelled=context.cancelled)
     cache.add(key)
     return FeatureFile(path, key)
-
-
-def _fit(scene: Scene, card: ModelCard, run: TokenRun, layout: WindowLayout, components: int, context: Context) -> FeatureBasis:
-    """A basis of the tokens in windows spread over the region."""
-    total: NDArray[np.float64] = np.zeros(card.encoder.embed_dim)
-    products: NDArray[np.float64] = np.zeros((total.size, total.size))
-    count = 0
-    windows = _spread(layout, SAMPLED_WINDOWS)
-    for number, window in enumerate(windows):
-        context.go_on("sampling the scene", number, len(windows))
-        x, valid = standardise(scene.read(window), card.bands)
-        patches = any_in_patch(valid, card.patch_px)
-        if patches.any():
-            tokens = run.tokens(x, patches)
-            total += tokens.sum(axis=0)
-            products += tokens.T @ tokens
-            count += len(tokens)
-    if count == 0:
-        raise _nothing_valid()
-    return fit_basis(total, products, count, components)
-
-
-def _spread(layout: WindowLayout, most: int) -> list[PixelWindow]:
-    """At most `most` windows of the layout, evenly over rows and columns."""
-    side = max(1, int(most**0.5))
-    rows = _evenly(layout.row_starts, side)
-    columns = _evenly(layout.column_starts, max(1, most // len(rows)))
-    rows = _evenly(layout.row_starts, max(1, most // len(columns)))
-    canvas, size = layout.canvas, layout.window_px
-    return [PixelWindow(canvas.row + row, canvas.column + column, size, size) for row in rows for column in columns]
-
-
-def _evenly(starts: tuple[int, ...], most: int) -> list[int]:
-    places = np.unique(np.linspace(0, len(starts) - 1, min(most, len(starts))).round().astype(int))
-    return [starts[place] for place in places]
 
 
 def _copy(source: Path, target: Path) -> None:

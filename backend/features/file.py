@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The file of features: attention of each head and components of the patch tokens, one pixel a patch.
 
-All bands are int16 in steps of 1/1024. Attention is stored as its binary logarithm (0 is as much as the average patch): it spans
-from thousandths to hundreds. A component's unit is the deviation of the first one.
+All bands are int16 in steps of 1/1024. Attention is that of one query over the scene (`network/scene_attention.py`), stored as its
+binary logarithm (0 is as much as the average patch): it spans from thousandths to hundreds. A component's unit is the deviation of
+the first one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from rasterio.windows import Window
 
 from ..grid import PixelWindow
 from ..output.raster_specs import RasterSpec
+from ..output.row_spill import RowSpill
 from ..output.writer import RasterSet
 from ..strip import Strip
 from .basis import FeatureBasis
@@ -54,25 +56,30 @@ def features_spec(heads: int, components: int) -> RasterSpec:
 
 
 class FeatureSink:
-    """Takes the strips of attention and tokens of a run and writes them as one raster."""
+    """Takes the strips of attention and tokens of a run and writes them as one raster.
+
+    Attention over the whole scene is known after the last row alone: the tokens wait for it on the disk.
+    """
 
     outputs = frozenset({"attention", "tokens"})
 
-    def __init__(self, writer: RasterSet) -> None:
+    def __init__(self, writer: RasterSet, components: int, columns: int) -> None:
         self._writer = writer
-        self._waiting: Strip | None = None
+        self._tokens = writer.spill(OUTPUT, components, columns, "tokens")
+
+    def spill_attention(self, heads: int, columns: int) -> RowSpill:
+        """Where rows of the attention wait."""
+        return self._writer.spill(OUTPUT, heads, columns)
 
     def write(self, strip: Strip) -> None:
-        """Attention comes first, then the tokens of the same rows."""
-        if strip.output == "attention":
-            self._waiting = strip
+        """All tokens come first, then the attention: its mean, and each head."""
+        values = np.asarray(strip.values, np.float32)
+        if strip.output == "tokens":
+            self._tokens.append(values)
             return
-        if self._waiting is None or self._waiting.row != strip.row:
-            raise ValueError(f"tokens of row {strip.row} came without their attention")
-        attention = np.maximum(np.asarray(self._waiting.values[1:], np.float32), np.float32(2.0**-30))
-        values = np.concatenate([np.asarray(strip.values, np.float32), np.log2(attention)])
-        self._waiting = None
-        self._writer.write(Strip(OUTPUT, strip.row, quantise(values)))
+        heads = np.log2(np.maximum(values[1:], np.float32(2.0**-30)))
+        tokens = self._tokens.read(strip.row, values.shape[1])
+        self._writer.write(Strip(OUTPUT, strip.row, quantise(np.concatenate([tokens, heads]))))
 
 
 def quantise(values: Float) -> NDArray[np.int16]:

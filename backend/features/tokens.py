@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The network's part in features: tokens of single windows, and the pass over the scene. Imports torch."""
+"""The network's part in features: a sample of the scene's windows, and the pass over all of it. Imports torch."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,9 +15,9 @@ from ..model_card import ModelCard
 from ..network.device import choose_device, choose_precision, default_batch_size
 from ..network.forward import BatchRunner
 from ..network.model_file import load_model
+from ..network.scene_attention import sample_query
 from ..predict import predict
 from ..protocol import SceneInput
-from ..radiometry import BoolArray, FloatArray
 from ..scene.row_reader import SceneReader
 from ..windows import WindowLayout
 from .basis import FeatureBasis
@@ -41,6 +42,16 @@ class BasisProjection:
             return torch.einsum("kd,bdhw->bkhw", axes, tokens.float()) - shift[None, :, None, None]
 
 
+@dataclass(frozen=True)
+class Sampled:
+    """The `query` of the scene's attention (`sample_query`), and of `count` patch tokens the sum and the sum of outer products."""
+
+    query: Tensor
+    total: NDArray[np.float64]
+    products: NDArray[np.float64]
+    count: int
+
+
 class TokenRun:
     """A model, loaded and on its device, for features."""
 
@@ -59,17 +70,27 @@ class TokenRun:
             want_tokens=True,
         )
 
-    def tokens(self, x: FloatArray, patch_valid: BoolArray) -> NDArray[np.float64]:
-        """Tokens of the valid patches of one window [bands, S, S]: float64 [patches, embed_dim]."""
-        inputs = torch.from_numpy(x)[None], torch.from_numpy(patch_valid)[None]
-        ((_, prediction),) = self.runner.run(*inputs)
-        if prediction.tokens is None:
-            raise RuntimeError("the model gave no tokens")
-        found = prediction.tokens[0].movedim(0, -1).double().cpu().numpy()  # [rows, columns, embed_dim]
-        result: NDArray[np.float64] = found[patch_valid]
-        return result
+    def sample(self, scene: SceneReader, layout: WindowLayout) -> Sampled | None:
+        """What windows spread over the scene say of all of it; None where none has data."""
+        total: NDArray[np.float64] = np.zeros(self._card.encoder.embed_dim)
+        products: NDArray[np.float64] = np.zeros((total.size, total.size))
+        count = 0
 
-    def predict(self, scene: SceneReader, layout: WindowLayout, sink: FeatureSink, basis: FeatureBasis) -> int:
+        def take(tokens: Tensor, valid: Tensor) -> None:
+            nonlocal count
+            found = tokens.movedim(1, -1).double().cpu().numpy()[valid.numpy()]  # [patches, embed_dim]
+            total[:] += found.sum(axis=0)
+            products[:] += found.T @ found
+            count += len(found)
+
+        context = self._context
+        query = sample_query(
+            scene, self.runner, self._card, layout,
+            progress=context.report, cancelled=context.cancelled, take_tokens=take,
+        )  # fmt: skip
+        return None if query is None else Sampled(query, total, products, count)
+
+    def predict(self, scene: SceneReader, layout: WindowLayout, sink: FeatureSink, basis: FeatureBasis, sampled: Sampled) -> int:
         """Writes the features of `layout` into `sink`; returns the number of valid pixels."""
         summary = predict(
             scene,
@@ -77,6 +98,8 @@ class TokenRun:
             self._card,
             layout,
             sink,
+            spill_attention=sink.spill_attention,
+            scene_query=sampled.query,
             progress=self._context.report,
             cancelled=self._context.cancelled,
             project=BasisProjection(basis),

@@ -64,10 +64,12 @@ def sample_query(
     *,
     progress: Callable[[Progress], None],
     cancelled: Callable[[], bool],
+    take_tokens: Callable[[Tensor, Tensor], None] | None = None,
 ) -> Tensor | None:
     """The mean class-token query of each head, float32 [1, heads, head_dim]; None where no window has a mapped patch.
 
-    The same windows are taken in each run of the same layout: with the same batch and threads the query is the same.
+    `take_tokens` is given the patch tokens [n, embed_dim, S/p, S/p] of the same windows, and which of them have data. The same
+    windows are taken in each run of the same layout: with the same batch and threads the query is the same.
     Raises SardineError: cancelled, out_of_memory, and what the scene raises.
     """
     total: Tensor | None = None
@@ -76,12 +78,15 @@ def sample_query(
     most = min(SAMPLED_WINDOWS, layout.count)
     batches = _batches(_windows_with_data(scene, card, layout), runner)
     for x, patch_valid, patches in batches:
-        for first, prediction in runner.run(x, patch_valid, want_logits=False, want_attention=False, want_query=True):
+        wanted = {"want_tokens": True} if take_tokens is not None else {}
+        for first, prediction in runner.run(x, patch_valid, want_logits=False, want_attention=False, want_query=True, **wanted):
             if cancelled():
                 raise cancelled_error()
             if prediction.query is None:
                 raise ValueError("the network gives no query")
             query = prediction.query.double().cpu()
+            if take_tokens is not None and prediction.tokens is not None:
+                take_tokens(prediction.tokens, patch_valid[first : first + len(query)])
             share = torch.tensor(patches[first : first + len(query)], dtype=torch.float64)
             part = (query * share[:, None, None]).sum(0, keepdim=True)
             total = part if total is None else total + part

@@ -31,9 +31,9 @@ def part_path(target: Path) -> Path:
     return target.with_name(target.name + ".part")
 
 
-def spill_path(target: Path) -> Path:
-    """Where rows of `target` wait that cannot be finished yet."""
-    return target.with_name(target.name + ".part.rows")
+def spill_path(target: Path, what: str = "") -> Path:
+    """Where rows of `target` wait that cannot be finished yet; `what` tells them apart where there are several kinds."""
+    return target.with_name(f"{target.name}.part{what and '.'}{what}.rows")
 
 
 def remove_unfinished(targets: Iterable[Path]) -> None:

@@ -44,20 +44,24 @@ class RowSpill:
 
     def blocks(self) -> Iterator[tuple[int, FloatArray]]:
         """All rows from the first on, in blocks: the number of a block's first row, and [bands, rows, columns]."""
-        with self._guard():
-            self._file.seek(0)
         step = max(1, BLOCK_BYTES // (4 * self._bands * self._columns))
         for row in range(0, self.rows, step):
-            shape = (min(step, self.rows - row), self._bands, self._columns)
-            block = np.empty(shape, dtype=np.float32)
-            view = block.data.cast("B")
-            with self._guard():
-                while view:
-                    count = self._file.readinto(view)
-                    if not count:
-                        raise OSError(f"{self.path} was cut short by another program")
-                    view = view[count:]
-            yield row, block.transpose(1, 0, 2)
+            yield row, self.read(row, min(step, self.rows - row))
+
+    def read(self, row: int, rows: int) -> FloatArray:
+        """So many rows from `row` on, [bands, rows, columns]. Raises ValueError where they are not there yet."""
+        if not 0 <= row <= row + rows <= self.rows:
+            raise ValueError(f"rows {row} to {row + rows} of {self.rows} were asked for")
+        block = np.empty((rows, self._bands, self._columns), dtype=np.float32)
+        view = block.data.cast("B")
+        with self._guard():
+            self._file.seek(4 * row * self._bands * self._columns)
+            while view:
+                count = self._file.readinto(view)
+                if not count:
+                    raise OSError(f"{self.path} was cut short by another program")
+                view = view[count:]
+        return block.transpose(1, 0, 2)
 
     def discard(self) -> None:
         """Closes and removes the file. Raises OSError where it cannot be removed."""

@@ -29,6 +29,8 @@ from .row_spill import RowSpill
 
 STAGE = "finishing"
 MEANING_TAG = "SARDINE_MEANING"
+SPILLS = ("", "tokens")
+"""The kinds of rows that may wait beside an output: those of the output itself, and what will be joined to them."""
 
 _FULL_DISK_BYTES = 2**20
 """With less room than this left after a failed write, the disk counts as full, whatever GDAL says."""
@@ -58,7 +60,8 @@ class RasterSet:
             for name, target in self._targets.items():
                 with write_errors_told(target):
                     remove_with_sidecars(part_path(target))  # of a killed run
-                    spill_path(target).unlink(missing_ok=True)
+                    for what in SPILLS:
+                        spill_path(target, what).unlink(missing_ok=True)
                     self._rasters[name] = OutputRaster(part_path(target), self._specs[name], grids[name])
         except BaseException:
             self._discard()
@@ -90,10 +93,13 @@ class RasterSet:
         with write_errors_told(self._targets[strip.output]):
             self._rasters[strip.output].write(strip.row, strip.values)
 
-    def spill_attention(self, heads: int, columns: int) -> RowSpill:
-        """A file beside the attention for rows that cannot be finished yet; it goes when all is whole, or is given up."""
-        target = self._targets["attention"]
-        spill = RowSpill(spill_path(target), heads, columns, lambda: write_errors_told(target))
+    def spill(self, name: str, bands: int, columns: int, what: str = "") -> RowSpill:
+        """A file beside the output for rows that cannot be finished yet; it goes when all is whole, or is given up.
+
+        `what` is one of SPILLS.
+        """
+        target = self._targets[name]
+        spill = RowSpill(spill_path(target, what), bands, columns, lambda: write_errors_told(target))
         self._spills.append(spill)
         return spill
 
@@ -154,6 +160,10 @@ class OutputWriter(RasterSet):
         """As `RasterSet`, with what each output of a model of `card` looks like."""
         grids = {name: output_grid(name, scene_grid, layout) for name in targets}
         super().__init__(targets, raster_specs(card, attention_heads), grids)
+
+    def spill_attention(self, heads: int, columns: int) -> RowSpill:
+        """Where rows of the attention wait."""
+        return self.spill("attention", heads, columns)
 
 
 def _put_in_place(part: Path, target: Path) -> None:

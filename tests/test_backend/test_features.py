@@ -15,9 +15,11 @@ from backend.features.basis import FeatureBasis, fit_basis
 from backend.features.cache import FeatureCache
 from backend.features.extract import run_features
 from backend.features.file import FeatureFile, quantise
+from backend.grid import PixelWindow
+from backend.job import run_job
 from backend.network.model import build_model
 from backend.network.model_file import load_model, save_model
-from backend.protocol import BandSource, ErrorCode, FeaturesRequest, SardineError, SceneInput
+from backend.protocol import BandSource, ErrorCode, FeaturesRequest, JobRequest, OutputPaths, SardineError, SceneInput
 from backend.radiometry import standardise
 from tests.test_backend.cards import small_card
 from tests.test_backend.rasters import backscatter_db, write_scene
@@ -83,9 +85,25 @@ def test_components_should_be_those_of_the_networks_tokens(model, tmp_path):
         prediction = network(torch.from_numpy(x)[None], want_tokens=True)
     with FeatureFile(tmp_path / "f.tif") as file:
         expected = np.einsum("kd,dhw->khw", file.basis.axes, prediction.tokens[0].numpy() - file.basis.mean[:, None, None])
-        found = file.read(file.region.__class__(0, 0, 4, 4))
+        found = file.read(PixelWindow(0, 0, 4, 4))
     np.testing.assert_allclose(found[:4], expected, atol=2e-3)
     np.testing.assert_allclose(found[4:], np.log2(prediction.attention[0].numpy()), atol=2e-3)
+
+
+def test_attention_should_be_that_of_a_map_over_the_whole_scene(scene, model, tmp_path):
+    """One query for all windows: 1 is as much as the average patch of the scene, as `predict` gives it."""
+    features(scene, model, tmp_path)
+    bands = (BandSource("VV", scene, 1), BandSource("VH", scene, 2))
+    settings = {"units": "db", "device": "cpu", "precision": "fp32", "overlap": SceneInput((), "").overlap}
+    run_job(JobRequest(bands, model, OutputPaths(attention=str(tmp_path / "a.tif")), **settings), lambda _: None, lambda: False)
+    with rasterio.open(tmp_path / "a.tif") as file:
+        heads = file.read()[1:] * np.array(file.scales[1:])[:, None, None]
+    with FeatureFile(tmp_path / "f.tif") as file:
+        found = 2.0 ** file.read(PixelWindow(0, 0, 9, 12))[4:]
+    assert found.shape == heads.shape
+    np.testing.assert_allclose(found, heads, rtol=0.02, atol=0.01)
+    np.testing.assert_allclose(found.mean(axis=(1, 2)), 1.0, atol=0.01)
+    assert list((tmp_path / "cache").glob("*.rows")) == []
 
 
 def test_a_basis_should_be_the_principal_components():
