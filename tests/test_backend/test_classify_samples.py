@@ -356,6 +356,22 @@ def test_what_is_left_out_should_be_told(folder, tmp_path):
     assert told["samples_disputed"].startswith("32 pixels")
 
 
+def test_points_outside_should_be_left_out_and_counted(folder, tmp_path):
+    def point(row, column):
+        return {"type": "Point", "coordinates": [500_005 + 10 * column, 5_399_995 - 10 * row]}
+
+    inside = [(point(row, column), name) for name, column in (("water", 10), ("town", 100)) for row in range(20, 60, 4)]
+    outside = [(point(-5, 10), "water"), (point(30, WIDTH), "town"), (point(HEIGHT, 10), "water"), (point(1e9, 1e9), "town")]
+    samples = write_samples(tmp_path / "s.geojson", inside + outside)
+    _, details, messages = classify(folder, samples, tmp_path, groups=("db",))
+    told = {message.code: message.text for message in messages if message.type == "warning"}
+    assert told["samples_outside"] == "4 samples lie outside the scene and were left out."
+    assert {item["name"]: item["samples"] for item in details["classes"]} == {"town": 10, "water": 10}
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    assert refusal(folder, write_samples(tmp_path / "o.geojson", outside), alone).code is ErrorCode.SAMPLES_OUTSIDE
+
+
 @pytest.mark.parametrize(
     ("samples", "code", "words"),
     [
@@ -413,6 +429,21 @@ def test_a_cancel_should_leave_nothing(folder, tmp_path, stage):
     error = refusal(folder, good_samples(tmp_path / "s.geojson"), tmp_path, cancelled=reached)
     assert error.code is ErrorCode.CANCELLED
     assert not (tmp_path / "k.safetensors").exists()
+
+
+@pytest.mark.parametrize("stage", ["opening the scene", "classifying"])
+def test_a_cancel_of_a_saved_classifier_should_leave_nothing(folder, tmp_path, stage):
+    classify(folder, good_samples(tmp_path / "s.geojson"), tmp_path, groups=("db",), classes=None, confidence=None)
+    reached = []
+
+    def report(message):
+        reached.append(message.type == "progress" and message.stage == stage)
+
+    request = ApplyClassifierRequest(scene_input(folder, 1), str(tmp_path / "k.safetensors"), classes=str(tmp_path / "x.tif"))
+    with pytest.raises(SardineError) as caught:
+        run_apply_classifier(request, report, lambda: any(reached))
+    assert caught.value.code is ErrorCode.CANCELLED
+    assert not list(tmp_path.glob("*.tif*"))
 
 
 def apply_error(folder, tmp_path, model="m") -> SardineError:

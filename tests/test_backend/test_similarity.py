@@ -62,3 +62,21 @@ def test_what_cannot_be_compared_should_be_refused(folder, tmp_path):
             similar(folder, samples, tmp_path, **changes)
         assert caught.value.code is code
         assert not (tmp_path / "s.tif").exists()
+
+
+@pytest.mark.parametrize("stage", ["opening the scene", "comparing places"])
+def test_a_cancel_should_leave_nothing(folder, tmp_path, stage):
+    samples = write_samples(tmp_path / "a.geojson", [(box(30, 8), "x")])
+    similar(folder, samples, tmp_path)  # the features are there now
+    (tmp_path / "s.tif").unlink()
+    (tmp_path / "p.geojson").unlink()
+    outputs = {"similarity": str(tmp_path / "s.tif"), "polygons": str(tmp_path / "p.geojson")}
+    reached = []
+
+    def report(message):
+        reached.append(message.type == "progress" and message.stage == stage)
+
+    with pytest.raises(SardineError) as caught:
+        run_similarity(SimilarityRequest(scene=scene_input(folder), samples=samples, **outputs), report, lambda: any(reached))
+    assert caught.value.code is ErrorCode.CANCELLED
+    assert [path.name for path in tmp_path.iterdir()] == ["a.geojson"]

@@ -246,6 +246,19 @@ def test_request_should_hold_what_was_chosen(page, layer, dock, qtbot, python: C
     assert dock.tabs.currentIndex() == RESULT_PAGE
 
 
+def test_polygons_that_are_not_valid_should_be_mended_and_told(page, layer, dock, qtbot, python: Callable) -> None:
+    python("echo")
+    draw_both(page, layer)
+    bow = QgsFeature(layer.fields())
+    bow.setGeometry(
+        QgsGeometry.fromWkt("Polygon((500000 5399000, 500080 5398920, 500080 5399000, 500000 5398920, 500000 5399000))")
+    )
+    bow.setAttributes(["water"])
+    assert layer.addFeature(bow)
+    run = finish(dock, qtbot)
+    assert "1 geometries were not valid and were mended." in run.feedback.warnings
+
+
 def test_real_samples_should_become_a_preview_a_map_figures_and_a_classifier(
     page, layer, dock, qtbot, model, real_backend, tmp_path: Path
 ) -> None:
