@@ -255,6 +255,7 @@ def test_polygons_that_are_not_valid_should_be_mended_and_told(page, layer, dock
     )
     bow.setAttributes(["water"])
     assert layer.addFeature(bow)
+    qtbot.waitUntil(dock.run_bar.run.isEnabled, timeout=5000)
     run = finish(dock, qtbot)
     assert "1 geometries were not valid and were mended." in run.feedback.warnings
 
