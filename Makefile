@@ -11,7 +11,7 @@ help:
 	@echo "make test                     all checks and tests"
 	@echo "make desktop [SCENE=scene.tif] [CREATE=1]   a new user's way by clicks in a QGIS under Xvfb; pictures in build/desktop;"
 	@echo "                              CREATE=1 has the environment made too (minutes, gigabytes from the network)"
-	@echo "make bench                    speed and memory, side by side in one run"
+	@echo "make bench [ARGS=--record]    speed, memory and latencies as one table; --record appends it to tests/benchmarks/history.csv"
 	@echo "make bench-training           speed of pre-training and fine-tuning, beside a plain DataLoader"
 	@echo "make translations             bring resources/i18n up to the texts of the sources"
 	@echo "make setup | lint | clean"
@@ -57,7 +57,7 @@ translations:
 
 bench:
 	@scripts/setup_backend.sh
-	.venv/bin/python -m tests.benchmarks.inference
+	.venv/bin/python -m tests.benchmarks.inference $(ARGS)
 
 bench-training:
 	@scripts/setup_backend.sh

@@ -23,7 +23,7 @@ def outcome_of(run: Callable[[], Any]) -> Any:
         return JobFailure(
             ErrorCode.INTERPRETER_UNSUITABLE.value,
             f"This Python cannot load the backend ({error}).",
-            "It needs torch, timm, rasterio, numpy, safetensors, scipy and scikit-learn.",
+            "It needs torch, timm, rasterio, numpy, safetensors, scipy, scikit-learn, distributed and cryptography.",
             "Install what requirements/backend.txt lists, or choose another interpreter.",
             refused=True,
             detail=traceback.format_exc(),

@@ -76,16 +76,14 @@ def open_cluster(scheduler: str | None, device: str) -> Iterator[BatchCluster]:
             )
             stack.callback(cluster.close, timeout=10)
             client = stack.enter_context(Client(cluster, set_as_default=False))
+            gpus = next(iter(client.run(worker.count_gpus).values())) if device in ("auto", "cuda") else 0
+            if gpus > 1:
+                cluster.scale(gpus)
+                client.wait_for_workers(gpus, timeout=START_S)
         except (OSError, RuntimeError, TimeoutError) as error:
             raise _unavailable(
                 f"No worker process could be started ({error}).", "Run the batch again, or scene by scene."
             ) from error
-        gpus = 0
-        if device in ("auto", "cuda"):
-            gpus = next(iter(client.run(worker.count_gpus).values()))
-        if gpus > 1:
-            cluster.scale(gpus)
-            client.wait_for_workers(gpus, timeout=START_S)
         yield BatchCluster(client, gpus > 1)
 
 

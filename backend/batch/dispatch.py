@@ -219,7 +219,7 @@ class Dispatch:
     def _stop(self, cluster: BatchCluster) -> None:
         """Ends what runs in good order; what does not obey in time is ended with its worker."""
         self._waiting.clear()
-        cluster.client.run(worker.stop, self._batch, on_error="ignore")
+        cluster.client.run(worker.stop, self._batch, wait=False)  # not for the answer of one that hangs
         until_s = time.monotonic() + CANCEL_S
         while self._futures and time.monotonic() < until_s:
             self._take_last(until_s - time.monotonic())

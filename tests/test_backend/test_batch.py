@@ -18,7 +18,7 @@ import psutil
 import pytest
 import rasterio
 import torch
-from distributed import LocalCluster
+from distributed import Client, LocalCluster, Security
 
 from backend.__main__ import main
 from backend.batch import cluster as clusters
@@ -271,6 +271,21 @@ def test_cluster_that_is_not_there_should_be_refused(scenes, model, tmp_path, mo
     error = capsys.readouterr().err
     assert "cluster_unavailable: The cluster at tcp://127.0.0.1:9 cannot be used" in error
     assert "dask worker tcp://127.0.0.1:9 --nthreads 1" in error
+
+
+def test_workers_of_this_machine_should_listen_to_nobody_else():
+    with clusters.open_cluster(None, "cpu") as cluster:
+        here = psutil.Process()
+        listening = [
+            connection.laddr.ip
+            for process in (here, *here.children(recursive=True))
+            for connection in process.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
+        ]
+        assert len(listening) >= 2  # scheduler and worker
+        assert set(listening) == {"127.0.0.1"}
+        with pytest.raises(OSError, match=r"Timed out trying to connect|certificate|SSL"):  # a key, but not that of this run
+            Client(cluster.client.scheduler.address, security=Security.temporary(), timeout=2, set_as_default=False)
 
 
 def test_scenes_should_be_rasters_with_two_polarisations_joined_and_outputs_left_out(scenes):

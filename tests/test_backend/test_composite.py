@@ -6,6 +6,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -25,10 +27,12 @@ from backend.network.model_file import save_model
 from backend.protocol import CompositeRequest, CompositeScene, SardineError
 from backend.radiometry import to_power
 from backend.tasks import run_request
+from tests.benchmarks.made_scene import write_made_scene
 from tests.test_backend.cards import VH, VV, small_card
 from tests.test_backend.rasters import UTM33_TRANSFORM, backscatter_db, write_raster
 
-DATA = Path(os.environ.get("SARDINE_DATA", Path(__file__).parents[3] / "shared" / "data"))
+ROOT = Path(__file__).parents[2]
+DATA = Path(os.environ.get("SARDINE_DATA", ROOT.parent / "shared" / "data"))
 DATES = ("2020-01-03", "2020-02-20", "2020-07-01", "2020-07-13", "2020-08-30", "2021-12-24")
 
 
@@ -233,6 +237,23 @@ def test_blocks_should_not_change_the_values_and_bound_the_memory(dated, tmp_pat
     for planes in (2, 24, 240):
         columns = composite_run.block_columns(planes, 256)
         assert columns == 512 or columns * planes * 256 * 4 <= composite_run.BLOCK_BYTES
+
+
+def test_memory_should_not_depend_on_the_height_of_the_scenes(tmp_path):
+    """Twelve dates, more than GDAL's cache holds even of the lower ones."""
+    peaks_mb = []
+    for height in (1024, 3072):
+        folder = tmp_path / str(height)
+        folder.mkdir()
+        first = write_made_scene(folder / "S1_20200101.tif", height, 2048)
+        for month in range(2, 13):
+            (folder / f"S1_2020{month:02}01.tif").symlink_to(first)
+        command = [sys.executable, "-m", "backend", "composite", "--scenes", str(folder), "--units", "db", "--out"]
+        child = subprocess.Popen([*command, str(tmp_path / f"{height}.tif")], cwd=ROOT, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(child.pid, 0)
+        assert status == 0
+        peaks_mb.append(usage.ru_maxrss / 1024)
+    assert peaks_mb[1] < 1.05 * peaks_mb[0], peaks_mb
 
 
 def test_cancel_should_leave_nothing(dated, tmp_path):
