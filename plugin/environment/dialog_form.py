@@ -14,8 +14,8 @@ from .create_form import CreatePage
 from .other_environments import OtherEnvironments
 from .widgets import button, words
 
-FIT_MS = 20
-"""How long the dialog waits before it takes the height of its new texts."""
+FIT_MS, UNSEEN_MS = 20, 200
+"""How long the dialog waits before it takes the height of its new texts, and before it looks again whether it is on the screen."""
 
 
 class SetupForm(QDialog):
@@ -59,7 +59,6 @@ class SetupForm(QDialog):
         self.leave = button(self, "setup_close", tr("Close"))
         self._fit_soon = QTimer(self)
         self._fit_soon.setSingleShot(True)
-        self._fit_soon.setInterval(FIT_MS)
         self._fit_soon.timeout.connect(self.fit)
         self._lay_out()
 
@@ -77,14 +76,14 @@ class SetupForm(QDialog):
 
     def fit_soon(self) -> None:
         """`fit` in a moment, when what was shown or hidden just now has its size."""
-        self._fit_soon.start()
+        self._fit_soon.start(FIT_MS)
 
     def fit(self) -> None:
         """Takes the height that the texts need at this width; a layout of its own does not ask texts of several lines."""
         window = self.windowHandle()
         if self.isVisible() and window is not None and not window.isExposed():
-            # Under X11 a size that is set while the window manager frames the window moves it into the corner of the screen.
-            self._fit_soon.start()
+            # A size that is set while X11's window manager frames the window can move it into the corner of the screen.
+            self._fit_soon.start(UNSEEN_MS)
         elif not self.details.isChecked():
             for layout in (self.create_page.layout(), self.layout()):
                 layout.invalidate()

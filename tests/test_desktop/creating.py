@@ -28,6 +28,8 @@ def create(me: Person, dialog: QWidget) -> Generator[object, None, QWidget]:
         yield from me.picture("08_another_build")
         yield from me.click((yield from me.button("Retry")))
         yield from me.until(lambda: has_ended(me, dialog) or "Downloading torch" in told(me, dialog), "torch", LONGEST_S)
+    if has_ended(me, dialog):
+        raise RuntimeError(told(me, dialog))
     yield from me.rest(3.0)
     yield from me.picture("08_downloading")
     # QGIS can be used meanwhile, and the set-up be left to itself.

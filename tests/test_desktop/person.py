@@ -42,6 +42,9 @@ PICTURE_WIDTH_PX = 1200
 SETTLE_S = 0.3
 """A repaint after a click; pictures are taken and widgets looked for when it is over."""
 
+LIST_S = 0.8
+"""A list that opens takes no click for as long as a double click may last: it could be the one that opened it."""
+
 
 class Person:
     """Runs steps one after the other; tells each in `report` (JSON lines); pictures go into the same folder."""
@@ -170,10 +173,12 @@ class Person:
         yield from self.click(box)
         view = box.view()
         yield from self.until(view.isVisible, f"the list of {box.objectName()}")
+        yield from self.rest(LIST_S)
         index = view.model().index(box.findText(text), 0)
         if not index.isValid():
             raise RuntimeError(f"{box.objectName()} offers no “{text}”: {[box.itemText(n) for n in range(box.count())]}")
         yield from self.click(view.viewport(), view.visualRect(index).center())
+        yield from self.until(lambda: box.currentText() == text, f"{box.objectName()} to be “{text}”")
 
     def pick(self, items: QListWidget, text: str) -> Steps:
         """Clicks on the entry with `text` of a list that is open."""
