@@ -17,7 +17,7 @@ LABELS = {SKIPPED: "there already"}
 
 _STYLE = (
     "body{font-family:sans-serif;margin:2em}table{border-collapse:collapse}th,td{border:1px solid #999;padding:.3em .6em;"
-    "text-align:right}th{background:#eee}td:first-child,td:nth-child(2){text-align:left}tr.total{font-weight:bold}"
+    "text-align:right}th{background:#eee}td{white-space:nowrap}td.text{text-align:left}tr.total{font-weight:bold}"
     "tr.failed td{background:#f8dcdc}.warning{color:#a04000}"
 )
 
@@ -105,7 +105,10 @@ def reason(outcome: SceneOutcome) -> str:
 
 
 def _row(cells: Sequence[str], kind: str) -> str:
-    return f"<tr{f' class={kind!r}' if kind else ''}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>\n"
+    """A row of cells that are HTML already; the first two are texts, the others numbers."""
+    kinds = (" class='text'" if place < 2 else "" for place in range(len(cells)))
+    inner = "".join(f"<td{style}>{cell}</td>" for style, cell in zip(kinds, cells, strict=True))
+    return f"<tr{f' class={kind!r}' if kind else ''}>{inner}</tr>\n"
 
 
 def _cell(value: float | None, digits: int) -> str:

@@ -16,6 +16,7 @@ from qgis.core import (
     QgsProcessingUtils,
     QgsRasterLayer,
 )
+from qgis.PyQt.QtCore import QThread
 from qgis.PyQt.QtGui import QIcon
 
 from ...backend.protocol import ErrorCode, Request, Result, SardineError, TaskResult
@@ -32,6 +33,9 @@ from .job_feedback import JobFeedback
 
 PARTS_LEFT_BY = (ErrorCode.CANCELLED, ErrorCode.BACKEND_CRASHED, ErrorCode.PROTOCOL_MISMATCH)
 """Ends of a backend that may have been killed, and then could not remove its unfinished files itself."""
+
+
+RETRIES, RETRY_MS = 8, 250
 
 
 class BackendAlgorithm(QgsProcessingAlgorithm):
@@ -100,7 +104,7 @@ class BackendAlgorithm(QgsProcessingAlgorithm):
                 feedback.pushDebugInfo(tr("What the backend printed:"))
                 feedback.pushDebugInfo(error.log)
             if error.code in PARTS_LEFT_BY:
-                for left in remove_parts(outputs):
+                for left in _remove_parts(list(outputs)):
                     feedback.pushWarning(tr("An unfinished file could not be removed: {file}").format(file=left))
             raise
 
@@ -143,6 +147,17 @@ class BackendAlgorithm(QgsProcessingAlgorithm):
         if mended:
             feedback.pushWarning(tr("{count} geometries were not valid and were mended.").format(count=mended))
         return path
+
+
+def _remove_parts(outputs: list[str]) -> list[str]:
+    """As `remove_parts`; tried again for a moment, for on Windows a worker of the backend that is just ending holds its files."""
+    left = remove_parts(outputs)
+    for _ in range(RETRIES):
+        if not left:
+            break
+        QThread.msleep(RETRY_MS)
+        left = remove_parts(outputs)
+    return left
 
 
 def class_names(layer: QgsRasterLayer) -> Mapping[str, str]:
