@@ -141,7 +141,7 @@ def main() -> None:
                 source, str(samples), "class", "logistic", chosen_groups, validate=False, cached_only=True,
                 classes=str(folder / "preview.tif"), confidence=str(folder / "unsure.tif"), overwrite=True,
             )  # fmt: skip
-            found = [preview(request) for _ in range(chosen.repeats)]
+            found = [preview(request) for _ in range(max(3, chosen.repeats))]
             told = " / ".join(f"{seconds:.1f}" for seconds, _ in found)
             print(
                 f"preview of {PREVIEW_PX} x {PREVIEW_PX}, {label:<13} {told}; of the processor {min(cpu for _, cpu in found):.1f}"

@@ -120,6 +120,7 @@ class YourClassesPage(QWidget):
         self.accuracy.show_details(run.details, [*problems, *run.told_besides()])
         self._classifier = run.classifier
         self._map_layer.forget()  # the map itself is there now
+        self._tell("")
         self._unsure_layer.take(run.outputs["CONFIDENCE"], run.card, own=False)
         self._results_changed()
 
