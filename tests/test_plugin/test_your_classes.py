@@ -191,6 +191,8 @@ def test_layer_of_codes_should_be_shown_by_classes_when_asked(page, qtbot) -> No
     page.classes.add_named("thirty")
     assert shown(page) == {"20": "1"}
     page.classes.add_named("30")
+    assert own.defaultValueDefinition(0).expression() == ""  # a layer of somebody's own, until it is drawn on
+    page.draw.click()
     draw(own, 40, 10)
     assert sorted(feature["code"] for feature in own.getFeatures()) == [20, 30]
 
@@ -335,6 +337,10 @@ def test_newer_preview_should_end_the_older_and_closing_all(page, layer, dock, q
     qtbot.waitUntil(lambda: not page.preview.is_running, timeout=20_000)
     assert second.outcome == "cancelled"
     page.preview_wanted.setChecked(True)
+    qtbot.waitUntil(lambda: page.preview.is_running, timeout=20_000)
+    QgsProject.instance().cleared.emit()
+    qtbot.waitUntil(lambda: not page.preview.is_running, timeout=20_000)
+    page.preview.ask()
     qtbot.waitUntil(lambda: page.preview.is_running, timeout=20_000)
     dock.close()
     qtbot.waitUntil(lambda: not page.preview.is_running, timeout=20_000)

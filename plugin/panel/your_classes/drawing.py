@@ -29,19 +29,23 @@ class DrawButton(QPushButton):
         self.setToolTip(tr("Click the corners of a polygon on the map; a right click ends it."))
         self._iface = iface
         self._layer: QgsVectorLayer | None = None
+        self._name = ""
         self._tool: QgsMapTool | None = None
         self.clicked.connect(self._pressed)
         iface.mapCanvas().mapToolSet.connect(self._tool_changed)
 
     def set_target(self, layer: QgsVectorLayer | None, name: str) -> None:
-        """New samples go into `layer` as the class `name`; an empty name is none to be drawn."""
+        """New samples go into `layer` as the class `name`; an empty name is none to be drawn.
+
+        A layer that somebody made for something else is set up for it when the button is pressed, and not before.
+        """
         if self._layer is not layer:
             self.put_down()
-        self._layer = layer
+        self._layer, self._name = layer, name
         possible = layer is not None and bool(name)
         self.setEnabled(possible)
         self.setText(tr("Draw “{name}”").format(name=name) if possible else tr("Draw samples"))
-        if possible:
+        if possible and (self.isChecked() or sample_layer.is_own(layer)):
             sample_layer.set_class_of_new_samples(layer, name)
 
     def put_down(self) -> None:
@@ -65,6 +69,7 @@ class DrawButton(QPushButton):
             self.refused.emit(tr("The layer “{layer}” cannot be edited: make a new one.").format(layer=self._layer.name()))
             return
         self.refused.emit("")
+        sample_layer.set_class_of_new_samples(self._layer, self._name)
         self._iface.setActiveLayer(self._layer)
         self._iface.actionAddFeature().trigger()
         self._tool = self._iface.mapCanvas().mapTool()

@@ -10,7 +10,7 @@ import typing
 from collections.abc import Callable
 from pathlib import Path
 
-from qgis.core import Qgis, QgsProcessingUtils, QgsRasterLayer
+from qgis.core import Qgis, QgsProcessingUtils, QgsProject, QgsRasterLayer
 from qgis.gui import QgsMapLayerComboBox
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QCheckBox, QFileDialog, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
@@ -141,6 +141,7 @@ class YourClassesPage(QWidget):
         self.area.release()
         self.samples.release()
         self._canvas.extentsChanged.disconnect(self._map_moved)
+        QgsProject.instance().cleared.disconnect(self._project_cleared)
         for layer in (self._map_layer, self._unsure_layer):
             layer.forget()
 
@@ -208,6 +209,14 @@ class YourClassesPage(QWidget):
     def _map_moved(self) -> None:
         self._ask_preview(AFTER_MOVE_MS)
 
+    def _project_cleared(self) -> None:
+        self.preview.stop()
+        for layer in (self._map_layer, self._unsure_layer):
+            layer.forget()
+        self._classifier = ""
+        self.accuracy.forget()
+        self._results_changed()
+
     def _samples_changed(self) -> None:
         """The layer, its samples or its classes are others."""
         layer = self.samples.layer
@@ -255,6 +264,7 @@ class YourClassesPage(QWidget):
         self.unsure.toggled.connect(self._unsure_layer.set_shown)
         self.save.clicked.connect(self._ask_and_save)
         self._canvas.extentsChanged.connect(self._map_moved)
+        QgsProject.instance().cleared.connect(self._project_cleared)
 
     def _choices_changed(self) -> None:
         self._ask_preview()

@@ -39,6 +39,10 @@ FILL_ALPHA = 70
 """Of 255: the radar under a sample stays visible."""
 
 
+OWN_PROPERTY = "sardine/samples"
+"""Marks a layer that was made here, and may be set up for drawing at any time."""
+
+
 @dataclass(frozen=True)
 class UserClass:
     """A class of a person's own, and #rrggbb."""
@@ -74,6 +78,7 @@ def make_layer(name: str, crs: QgsCoordinateReferenceSystem, path: str = "") -> 
         layer.dataProvider().addAttributes(fields.toList())
         layer.updateFields()
         layer.setCrs(crs)
+    layer.setCustomProperty(OWN_PROPERTY, True)
     form = layer.editFormConfig()
     form.setSuppress(QgsEditFormConfig.FeatureFormSuppress.SuppressOn)  # the class is known: no box after each polygon
     layer.setEditFormConfig(form)
@@ -174,6 +179,11 @@ def remove_class(layer: QgsVectorLayer, name: str) -> bool:
     layer.setRenderer(renderer)
     _tell(layer)
     return True
+
+
+def is_own(layer: QgsVectorLayer) -> bool:
+    """Whether `layer` was made for samples, and not for something else before."""
+    return bool(layer.customProperty(OWN_PROPERTY))
 
 
 def set_class_of_new_samples(layer: QgsVectorLayer, name: str) -> None:
