@@ -17,7 +17,7 @@ from ..protocol import BatchRequest, ErrorCode, FromChild, JobFailure, JobWarnin
 from ..text_output import write_whole
 from .mosaic import write_mosaic
 from .plan import ScenePlan, check_batch_files, plan_batch
-from .table import CANCELLED, DONE, FAILED, NOT_BEGUN, SKIPPED, as_csv, as_html, count, counts_text, reason
+from .table import CANCELLED, DONE, FAILED, NOT_BEGUN, SKIPPED, Row, as_csv, as_html, count, counts_text, reason, row_of
 
 Report = Callable[[FromChild], None]
 Cancelled = Callable[[], bool]
@@ -64,7 +64,7 @@ class OutcomeBook:
     def __init__(self, request: BatchRequest, card: ModelCard, plans: Sequence[ScenePlan], report: Report) -> None:
         self._plans, self._card, self._report = plans, card, report
         self._files = check_batch_files(request)
-        self._known: dict[int, SceneOutcome] = {}
+        self._known: dict[int, Row] = {}
 
     def settle_what_needs_no_run(self) -> list[int]:
         """Settles scenes that are there or cannot be mapped; returns the numbers of the others."""
@@ -87,18 +87,22 @@ class OutcomeBook:
 
     def outcomes(self) -> list[SceneOutcome]:
         """The outcomes of all scenes; those that are not known yet have not begun."""
-        return [self._known.get(number, SceneOutcome(plan.scene.name, NOT_BEGUN)) for number, plan in enumerate(self._plans)]
+        return [row.outcome for row in self._rows()]
 
     def _settle(self, number: int, outcome: SceneOutcome) -> None:
-        self._known[number] = outcome
+        self._known[number] = row_of(outcome)
         self._report(outcome)
 
+    def _rows(self) -> list[Row]:
+        not_begun = (Row(SceneOutcome(plan.scene.name, NOT_BEGUN), None) for plan in self._plans)
+        return [self._known.get(number, row) for number, row in enumerate(not_begun)]
+
     def _write(self) -> None:
-        outcomes = self.outcomes()
+        rows = self._rows()
         for name, text in (("csv", as_csv), ("html", as_html)):
             if name in self._files:
                 try:
-                    write_whole(Path(self._files[name]), text(outcomes, self._card).encode("utf-8"))
+                    write_whole(Path(self._files[name]), text(rows, self._card).encode("utf-8"))
                 except SardineError as error:
                     # The rasters are worth more than their table: a batch goes on without it.
                     del self._files[name]

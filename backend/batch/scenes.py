@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import glob
-import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -78,9 +77,9 @@ def _is_scene(path: Path) -> bool:
 
 
 def _without_outputs(sources: Sequence[str]) -> list[str]:
-    scenes = {os.path.join(Path(group[0]).parent, scene_name(group)) for group in group_sources(sources)}  # noqa: PTH118
-    outputs = {f"{scene}_{raster}.tif" for scene in scenes for raster in RASTERS}
-    return [source for source in sources if os.path.normpath(source) not in {os.path.normpath(output) for output in outputs}]
+    scenes = [Path(group[0]).parent / scene_name(group) for group in group_sources(sources)]
+    outputs = {Path(f"{scene}_{raster}.tif") for scene in scenes for raster in RASTERS}
+    return [source for source in sources if Path(source) not in outputs]
 
 
 def _scene(group: Sequence[str]) -> BatchScene:

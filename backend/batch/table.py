@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 
 from ..model_card import ModelCard
@@ -33,20 +34,27 @@ def counts_text(outcomes: Sequence[SceneOutcome]) -> str:
     return ", ".join(f"{number} {label}" for number, label in found if number) or "no scene"
 
 
-def figures_of(outcome: SceneOutcome) -> SceneFigures | None:
-    """The figures of a scene whose outputs are there; None of any other."""
+@dataclass(frozen=True)
+class Row:
+    """One scene in the table. `figures` are None where its outputs are not there."""
+
+    outcome: SceneOutcome
+    figures: SceneFigures | None
+
+
+def row_of(outcome: SceneOutcome) -> Row:
+    """The row of a scene. It may open one of its files, so make it once."""
     if outcome.state not in (DONE, SKIPPED):
-        return None
+        return Row(outcome, None)
     figures = figures_of_result(outcome.result) if outcome.result is not None else None
     if figures is None or not figures.class_area_ha:  # its land cover may be of an earlier run
         path = next((outcome.outputs[name] for name in ("landcover", "confidence") if name in outcome.outputs), None)
-        path = path or next(iter(outcome.outputs.values()))
-        earlier = figures_of_file(path)
+        earlier = figures_of_file(path or next(iter(outcome.outputs.values())))
         figures = earlier if figures is None or earlier.class_area_ha else figures
-    return figures
+    return Row(outcome, figures)
 
 
-def as_csv(outcomes: Sequence[SceneOutcome], card: ModelCard) -> str:
+def as_csv(rows: Sequence[Row], card: ModelCard) -> str:
     """A row a scene; figures that are not known are empty, and there is a column of hectares for each class."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -54,8 +62,8 @@ def as_csv(outcomes: Sequence[SceneOutcome], card: ModelCard) -> str:
     columns = ("valid_area_km2", "valid_percent", "mean_confidence_percent", "elapsed_s")
     names = [f"{item.code} {item.name} (ha)" for item in classes]
     writer.writerow(("scene", "state", "reason", *columns, *names, "attempts", "warnings"))
-    for outcome in outcomes:
-        figures = figures_of(outcome) or SceneFigures()
+    for row in rows:
+        outcome, figures = row.outcome, row.figures or SceneFigures()
         digits = dict(zip(columns, (6, 3, 2, 2), strict=True))
         cells = [_cell(getattr(figures, name), digits[name]) for name in columns]
         areas = [_cell(figures.class_area_ha.get(str(item.code), 0.0), 4) if figures.class_area_ha else "" for item in classes]
@@ -65,13 +73,14 @@ def as_csv(outcomes: Sequence[SceneOutcome], card: ModelCard) -> str:
     return text.getvalue()
 
 
-def as_html(outcomes: Sequence[SceneOutcome], card: ModelCard) -> str:
+def as_html(rows: Sequence[Row], card: ModelCard) -> str:
     """The page on all scenes: how many, a row each, the sums, and the reasons of those that failed."""
     classes = sorted(card.classes, key=lambda item: item.code)
     headings = ["Scene", "State", "Area (km²)", "Valid (%)", "Confidence (%)", "Time (s)", *(f"{c.name} (ha)" for c in classes)]
-    rows, warnings, known = [], [], []
-    for outcome in outcomes:
-        figures = figures_of(outcome)
+    lines, warnings, known = [], [], []
+    outcomes = [row.outcome for row in rows]
+    for row in rows:
+        outcome, figures = row.outcome, row.figures
         cells = [escape(outcome.name), LABELS.get(outcome.state, outcome.state)]
         if figures is None:
             cells += [""] * (len(headings) - 2)
@@ -80,11 +89,11 @@ def as_html(outcomes: Sequence[SceneOutcome], card: ModelCard) -> str:
             warnings += [f"{outcome.name}: {text}" for text in figures.warnings]
             cells += [_cell(figures.valid_area_km2, 2), _cell(figures.valid_percent, 1), _cell(figures.mean_confidence_percent, 1)]
             cells += [_cell(figures.elapsed_s, 1), *(_cell(figures.class_area_ha.get(str(c.code)), 2) for c in classes)]
-        rows.append(_row(cells, "failed" if outcome.state == FAILED else ""))
+        lines.append(_row(cells, "failed" if outcome.state == FAILED else ""))
     total = ["All", "", _sum([f.valid_area_km2 for f in known], 2), "", "", _sum([f.elapsed_s for f in known], 1)]
     total += [_sum([f.class_area_ha.get(str(c.code)) for f in known], 2) for c in classes]
     if len(known) > 1:
-        rows.append(_row(total, "total"))
+        lines.append(_row(total, "total"))
     reasons = [f"{outcome.name}: {reason(outcome)}" for outcome in outcomes if outcome.failure is not None]
     notes = "".join(f'<p class="warning">{escape(text)}</p>' for text in [*reasons, *warnings])
     if len(known) > 1:
@@ -95,7 +104,7 @@ def as_html(outcomes: Sequence[SceneOutcome], card: ModelCard) -> str:
     head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
     return (
         f"<!DOCTYPE html>\n<html><head><meta charset='utf-8'><title>{title}</title><style>{_STYLE}</style></head>"
-        f"<body><h1>{title}</h1>\n<table><tr>{head}</tr>\n{''.join(rows)}</table>\n{notes}</body></html>\n"
+        f"<body><h1>{title}</h1>\n<table><tr>{head}</tr>\n{''.join(lines)}</table>\n{notes}</body></html>\n"
     )
 
 
