@@ -100,7 +100,7 @@ def maps(worker: psutil.Process, output: str) -> bool:
         return False
 
 
-def wait_for(condition, seconds: float = 280.0) -> bool:
+def wait_for(condition, seconds: float = 900.0) -> bool:
     until_s = time.monotonic() + seconds
     while time.monotonic() < until_s:
         if condition():
@@ -214,7 +214,7 @@ def test_cancel_should_keep_what_is_done_tell_of_the_rest_and_leave_no_process(m
     process.stdin.flush()
     assert wait_for(lambda: (out / "b_landcover.tif.part").exists())
     workers = workers_of(process)
-    messages = process.communicate(encode(Cancel()).encode(), timeout=280)[0].decode().splitlines()
+    messages = process.communicate(encode(Cancel()).encode(), timeout=900)[0].decode().splitlines()
     assert process.returncode == 130
     end = json.loads(messages[-1])
     assert (end["type"], end["code"]) == ("failure", "cancelled")
