@@ -3,7 +3,7 @@
 #   PYTHON=…        the Python (3.11 or later) for backend and training       PIP_ARGS=…   more arguments for pip
 #   QGIS_PYTHON=…   the Python that QGIS is built for                          QGIS_PROCESS=…
 export PYTHON PIP_ARGS QGIS_PYTHON QGIS_PROCESS MAKECMDGOALS
-.PHONY: help setup demo package test test-python test-package test-qgis desktop translations lint bench bench-training clean
+.PHONY: help setup demo package test test-python test-package test-qgis desktop translations lint bench bench-training study clean
 
 help:
 	@echo "make demo [SCENE=scene.tif]   land cover and attention of a simulated (or your) scene, as GeoTIFFs, a picture and a project"
@@ -13,6 +13,7 @@ help:
 	@echo "                              CREATE=1 has the environment made too (minutes, gigabytes from the network)"
 	@echo "make bench [ARGS=--record]    speed, memory and latencies as one table; --record appends it to tests/benchmarks/history.csv"
 	@echo "make bench-training           speed of pre-training and fine-tuning, beside a plain DataLoader"
+	@echo "make study [ENCODER=run]      what frozen encoders know, pre-trained against random: runs/study_small/report.html"
 	@echo "make translations             bring resources/i18n up to the texts of the sources"
 	@echo "make setup | lint | clean"
 
@@ -62,6 +63,10 @@ bench:
 bench-training:
 	@scripts/setup_backend.sh
 	.venv/bin/python -m tests.benchmarks.training
+
+study:
+	@scripts/setup_backend.sh
+	@scripts/study.sh $(if $(ENCODER),"$(ENCODER)")
 
 clean:
 	rm -rf demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -18,6 +18,7 @@ from training.config import ConfigError, ExportConfig, InspectConfig, SimulateCo
 from training.evaluate.config import EvaluateConfig
 from training.finetuning.config import FinetuneConfig
 from training.pretraining.config import PretrainConfig
+from training.study.config import StudyConfig
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
@@ -70,6 +71,12 @@ def _inspect(config: InspectConfig) -> None:
     inspect(config)
 
 
+def _study(config: StudyConfig) -> None:
+    from training.study.study import study
+
+    study(config)
+
+
 COMMANDS: dict[str, tuple[type[Any], Callable[[Any], None]]] = {
     "simulate": (SimulateConfig, _simulate),
     "chips": (ChipsConfig, _chips),
@@ -77,6 +84,7 @@ COMMANDS: dict[str, tuple[type[Any], Callable[[Any], None]]] = {
     "finetune": (FinetuneConfig, _finetune),
     "export": (ExportConfig, _export),
     "evaluate": (EvaluateConfig, _evaluate),
+    "study": (StudyConfig, _study),
     "inspect": (InspectConfig, _inspect),
 }
 

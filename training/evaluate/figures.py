@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,7 +17,16 @@ from training.metrics import scores_of
 WET_SHARE = 0.01
 """From this share of water on, a chip counts in the mean over chips; below it is dry and counts for its false water."""
 
-Statistic = Callable[[Sequence[SceneScore]], float]
+
+class Placed(Protocol):
+    """What was measured in one place: a scene's score, or sums over a place."""
+
+    @property
+    def place(self) -> str: ...
+
+
+Statistic = Callable[[Sequence[Any]], float]
+"""Of several things that were measured, all of one kind."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +56,10 @@ class Definition:
 
     name: str
     statistic: Statistic
-    select: Callable[[Sequence[SceneScore]], list[SceneScore]] = list
+    select: Callable[[Sequence[Any]], list[Any]] = list
 
 
-def figure(definition: Definition, runs: Sequence[Sequence[SceneScore]], draws: int, seed: int) -> Figure:
+def figure(definition: Definition, runs: Sequence[Sequence[Placed]], draws: int, seed: int) -> Figure:
     """The statistic, its mean over `runs` (seeds of one method on the same scenes), and the percentile interval over draws.
 
     A draw takes as many places as there are, with replacement: pixels of one chip, and chips of one place, are not independent
@@ -63,14 +72,12 @@ def figure(definition: Definition, runs: Sequence[Sequence[SceneScore]], draws: 
     return Figure(definition.name, float(np.mean(values)), low, high, len(chosen[0]), len(places), tuple(values))
 
 
-def drawn_values(
-    scores: Sequence[SceneScore], statistic: Statistic, draws: int, seed: int
-) -> np.ndarray[Any, np.dtype[np.float64]]:
+def drawn_values(scores: Sequence[Placed], statistic: Statistic, draws: int, seed: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     """The statistic of each of `draws` draws of places, [draws]; empty for one place alone.
 
     One seed draws the same places, whatever method the scores are of.
     """
-    by_place: dict[str, list[SceneScore]] = defaultdict(list)
+    by_place: dict[str, list[Placed]] = defaultdict(list)
     for score in scores:
         by_place[score.place].append(score)
     places = [by_place[name] for name in sorted(by_place)]
@@ -95,7 +102,7 @@ def percentiles(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, f
 
 
 def difference(
-    definition: Definition, first: Sequence[Sequence[SceneScore]], second: Sequence[Sequence[SceneScore]], draws: int, seed: int
+    definition: Definition, first: Sequence[Sequence[Placed]], second: Sequence[Sequence[Placed]], draws: int, seed: int
 ) -> Figure:
     """`first` minus `second`, both measured on the same scenes: paired, so that each draw of places is the same for both.
 

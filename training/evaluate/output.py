@@ -31,8 +31,17 @@ class LeftOut:
 
 
 def provenance(config: EvaluateConfig, card: ModelCard | None) -> dict[str, Any]:
-    """What a reader needs to repeat the figures: command, commit, versions, hashes, settings."""
-    facts: dict[str, Any] = {
+    """What a reader needs to repeat the figures: `run_facts`, and the model that was measured."""
+    facts = run_facts(config)
+    if card is not None and config.model is not None:
+        facts["model"] = {"name": card.name, "file": config.model.name, "weights_sha256": card.weights_sha256}
+        facts["note"] = config.note
+    return facts
+
+
+def run_facts(config: Any) -> dict[str, Any]:
+    """Command, commit, versions and settings of this run."""
+    return {
         "command": "python -m training.run " + shlex.join(sys.argv[1:]),
         "commit": current_commit(),
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
@@ -40,10 +49,6 @@ def provenance(config: EvaluateConfig, card: ModelCard | None) -> dict[str, Any]
         "versions": {name: version(name) for name in ("torch", "timm", "numpy", "rasterio", "scipy", "scikit-learn")},
         "settings": json.loads(config_json(config)),
     }
-    if card is not None and config.model is not None:
-        facts["model"] = {"name": card.name, "file": config.model.name, "weights_sha256": card.weights_sha256}
-        facts["note"] = config.note
-    return facts
 
 
 def card_entries(figures: dict[str, list[Figure]], note: str) -> list[dict[str, Any]]:

@@ -111,12 +111,18 @@ def rank_me(embeddings: Tensor) -> float:
 
 def knn_accuracy(bank: Tensor, bank_labels: I64, queries: Tensor, query_labels: I64, neighbours: int = NEIGHBOURS) -> float:
     """Share of `queries` [Q, D] that the weighted vote of their nearest of `bank` [P, D], by cosine, gives their own class."""
+    return float(np.mean(knn_classes(bank, bank_labels, queries, neighbours) == query_labels))
+
+
+def knn_classes(bank: Tensor, bank_labels: I64, queries: Tensor, neighbours: int = NEIGHBOURS) -> I64:
+    """The class [Q] that the weighted vote of their nearest of `bank` [P, D], by cosine, gives `queries` [Q, D]."""
     similarity = functional.normalize(queries, dim=-1) @ functional.normalize(bank, dim=-1).T
     near, index = similarity.topk(min(neighbours, len(bank)), dim=-1)
     classes, positions = np.unique(bank_labels, return_inverse=True)
     votes = torch.zeros(len(queries), len(classes), device=bank.device)
     votes.scatter_add_(1, torch.from_numpy(positions).to(bank.device)[index], torch.exp(near.float() / NEIGHBOUR_TEMPERATURE))
-    return float(np.mean(classes[votes.argmax(dim=-1).cpu().numpy()] == query_labels))
+    found: I64 = classes[votes.argmax(dim=-1).cpu().numpy()]
+    return found
 
 
 class CollapseWatch:

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Typed settings of `study`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from training.config import refuse
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """Frozen encoders, pre-trained and random: probes, attention, embeddings. What `out` holds is not done again."""
+
+    out: Path
+    """Folder for the cells (one JSON each), report.html and study.md."""
+
+    encoder: Path
+    """Run folder of `pretrain`."""
+
+    simulated: Path
+    """Chip store of simulated scenes: probes learn from its train split, heads are chosen on its validation split, all is scored on
+    its test split."""
+
+    real: Optional[Path] = None
+    """Chip store of real scenes, all splits of which are scored, place by place. Where the folder is absent the real part is left
+    out, and the report says so."""
+
+    classes: tuple[int, ...] = (10, 30, 40, 50, 60, 80, 90)
+    """WorldCover codes. Labels that stand for several of them count nowhere."""
+
+    crop_px: int = 96
+    """Side of a crop."""
+
+    train_crops_per_side: int = 1
+    """Crops along each side of a training chip: 1 is its middle, 2 its four corners."""
+
+    crops_per_side: int = 2
+    """The same for chips that are scored. Crops do not overlap: a small chip gives fewer."""
+
+    train_chips: int = 2500
+    """Simulated training chips at most, evenly spread over the store."""
+
+    scored_chips: int = 300
+    """Simulated validation chips, and simulated test chips, at most."""
+
+    min_valid_share: float = 0.9
+    """Crops with less data are left out."""
+
+    fractions: tuple[float, ...] = (0.01, 0.05, 0.1, 0.25, 1.0)
+    """Shares of the training chips that a linear probe learns from; each holds the smaller ones."""
+
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Seeds: of each a random encoder, an order of the training chips, and a draw of patches."""
+
+    max_patches: int = 10000
+    """Patches that a linear probe learns from at most."""
+
+    set_patches: int = 4000
+    """Patches that a classifier learns from in the comparison of feature sets, and a fold of real places."""
+
+    trees: int = 50
+    """Trees of a random forest."""
+
+    real_folds: int = 5
+    """Folds, by place, of the probe that learns from real labels."""
+
+    bootstrap_draws: int = 1000
+    """Draws of places for the 95% intervals. 0: no intervals."""
+
+    threads: int = 0
+    """CPU threads of torch. 0: its own choice."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        if len(set(self.classes)) < 2:
+            problems.append("classes must name at least two")
+        if not self.fractions or not all(0 < fraction <= 1 for fraction in self.fractions):
+            problems.append("fractions must lie above 0 and at most at 1")
+        if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
+            problems.append("seeds must be different numbers, none negative")
+        least = (
+            "crop_px",
+            "train_crops_per_side",
+            "crops_per_side",
+            "train_chips",
+            "scored_chips",
+            "max_patches",
+            "set_patches",
+            "trees",
+        )
+        problems += [f"{name} must be at least 1" for name in least if getattr(self, name) < 1]
+        if not 0 < self.min_valid_share <= 1:
+            problems.append("min_valid_share must lie above 0 and at most at 1")
+        if self.real_folds < 2:
+            problems.append("real_folds must be at least 2")
+        if min(self.bootstrap_draws, self.threads) < 0:
+            problems.append("bootstrap_draws and threads must not be negative")
+        refuse(problems)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The study as one HTML file, and its tables as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure as Plot
+
+from training.classes import worldcover_classes
+from training.evaluate.output import run_facts
+from training.evaluate.report import facts_html, plot_html, write_page
+from training.study.cells import IDENTITY
+from training.study.results import MEAN_IOU, PRETRAINED, RANDOM, Results
+from training.study.tables import SCORED_ON, Table, tables_of
+
+REPORT, MARKDOWN = "report.html", "study.md"
+EXPLAINED = (
+    "Each figure is the mean over seeds; in round brackets 95% of the draws of places (a simulated scene is a place) with "
+    "replacement, of all seeds together; in square brackets the lowest and the highest seed. A seed is, for the pre-trained "
+    "encoder, an order of the training chips and a draw of patches; for random encoders also their weights. Differences are "
+    "paired: the same places are drawn for both, and the same patches are learnt from. Simulated chips are simulated: what holds "
+    "on them need not hold on real ones."
+)
+WITHOUT_REAL = "No chip store of real scenes was there: the real part is left out."
+
+
+def write_study(results: Results, identity: dict[str, Any]) -> None:
+    """Writes report.html and study.md into `config.out`; each appears under its name only when it is whole."""
+    sections = tables_of(results)
+    facts = run_facts(results.config)
+    facts["model"] = {"encoder": results.config.encoder.name, "encoder_sha256": identity["encoder_sha256"]}
+    facts["model"] |= {f"{name} store": value for name, value in identity["stores_sha256"].items()}
+    parts = ["<h1>What frozen encoders know</h1>", facts_html(facts), f"<p>{escape(EXPLAINED)} Cells: see {IDENTITY}.</p>"]
+    parts += [] if results.with_real else [f"<p><b>{WITHOUT_REAL}</b></p>"]
+    plots = {0: learning_plots(results), 3: embedding_plots(results)}
+    for number, (title, tables) in enumerate(sections):
+        parts += [f"<h2>{escape(title)}</h2>", *plots.get(number, ()), *(table.html() for table in tables)]
+    write_page(results.config.out / REPORT, "What frozen encoders know", parts)
+    path = results.config.out / MARKDOWN
+    part = path.with_name(path.name + ".part")
+    part.write_text(markdown(sections, results.with_real), encoding="utf-8")
+    part.replace(path)
+
+
+def markdown(sections: Sequence[tuple[str, list[Table]]], with_real: bool) -> str:
+    lines = [EXPLAINED] if with_real else [EXPLAINED, WITHOUT_REAL]
+    lines += [f"## {title}\n\n" + "\n".join(table.markdown() for table in tables) for title, tables in sections]
+    return "\n\n".join(lines)
+
+
+def learning_plots(results: Results) -> list[str]:
+    """Mean IoU against the share of labelled chips, one plot a set that is scored."""
+    shares = [100 * fraction for fraction in results.config.fractions]
+    found = []
+    for scored in results.scored_on():
+        plot = Plot(figsize=(5, 3.4), layout="constrained")
+        axes = plot.subplots()
+        for arm, colour in ((PRETRAINED, "#0064c8"), (RANDOM, "#999")):
+            items = [results.figure(MEAN_IOU, results.fraction_runs(arm, f, scored)) for f in results.config.fractions]
+            axes.plot(shares, [item.value for item in items], "o-", color=colour, label=arm)
+            axes.fill_between(
+                shares, [item.low for item in items], [item.high for item in items], color=colour, alpha=0.2, linewidth=0
+            )
+        axes.set(xscale="log", xlabel="labelled simulated training chips, %", ylabel="mean IoU", title=SCORED_ON[scored])
+        axes.set_xticks(shares, [f"{share:g}" for share in shares])
+        axes.minorticks_off()
+        axes.legend()
+        found.append(plot_html(plot, f"Linear probe, scored on {SCORED_ON[scored]}; bands: 95% of draws of places and seeds"))
+    return found
+
+
+def embedding_plots(results: Results) -> list[str]:
+    """The first two principal components of class tokens, by class, simulated and real side by side; one plot an encoder."""
+    classes = worldcover_classes(results.config.classes)
+    found = []
+    for arm in (PRETRAINED, RANDOM):
+        pca = results.encoder_cells("embedding", arm)[0]["pca"]
+        points = np.array(pca["points"])
+        plot = Plot(figsize=(9, 3.8), layout="constrained")
+        panels = plot.subplots(1, 2, sharex=True, sharey=True)
+        for panel, is_real, title in zip(panels, (0, 1), ("simulated", "real"), strict=True):
+            for number, item in enumerate(classes):
+                x, y, *_ = points[(points[:, 2] == number) & (points[:, 3] == is_real)].T
+                panel.scatter(x, y, s=9, color=item.colour, edgecolors="#333", linewidths=0.2, label=item.name)
+            panel.set(title=title, xlabel=f"component 1 ({pca['explained'][0]:.0%} of variance)")
+        panels[0].set_ylabel(f"component 2 ({pca['explained'][1]:.0%})")
+        panels[1].legend(fontsize=7, loc="best")
+        found.append(plot_html(plot, f"Class tokens of the {'pre-trained' if arm == PRETRAINED else 'first random'} encoder"))
+    return found

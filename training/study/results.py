@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From cells to figures: each with the values of its seeds and the interval over places, paired where two are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from training.evaluate.figures import Definition, Figure, difference, figure
+from training.metrics import Scores, scores_of
+from training.study.attention_heads import choose_head
+from training.study.cells import Cell
+from training.study.config import StudyConfig
+from training.study.probes import DB
+
+PRETRAINED, RANDOM = ARMS = ("pretrained", "random")
+SIMULATED, REAL = "simulated", "real"
+DRAW_SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class PlaceCounts:
+    """A probe's confusion matrix of one place, int64 [classes, classes]."""
+
+    place: str
+    counts: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PlaceRatio:
+    """Two sums of one place, whose ratio over several places is the figure."""
+
+    place: str
+    above: float
+    below: float
+
+
+def scores(parts: Sequence[PlaceCounts]) -> Scores:
+    return scores_of(np.asarray(np.sum([part.counts for part in parts], axis=0)))
+
+
+def ratio(parts: Sequence[PlaceRatio]) -> float:
+    below = sum(part.below for part in parts)
+    return sum(part.above for part in parts) / below if below else float("nan")
+
+
+MEAN_IOU = Definition("mean IoU", lambda parts: scores(parts).mean_iou)
+MACRO_F1 = Definition("macro F1", lambda parts: scores(parts).mean_f1)
+ACCURACY = Definition("accuracy", lambda parts: scores(parts).overall_accuracy)
+PROBE_FIGURES = (MEAN_IOU, MACRO_F1, ACCURACY)
+RATIO = Definition("ratio", ratio)
+
+
+def fraction_name(arm: str, seed: int, fraction: float) -> str:
+    return f"fractions/{arm}_seed{seed}_{fraction * 100:g}percent"
+
+
+def real_name(arm: str, seed: int) -> str:
+    return f"real_labels/{arm}_seed{seed}"
+
+
+def set_name(features: str, classifier: str, arm: str, seed: int) -> str:
+    return f"feature_sets/{features}_{classifier}_{arm}_seed{seed}"
+
+
+def encoder_name(section: str, arm: str, seed: int | None = None) -> str:
+    """Of `attention` and `embedding`, which have one cell an encoder."""
+    return f"{section}/{arm}" + ("" if seed is None else f"_seed{seed}")
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """All cells of a study by name, and how figures are made of them."""
+
+    config: StudyConfig
+    cells: dict[str, Cell]
+    with_real: bool
+
+    def figure(self, definition: Definition, runs: Sequence[Sequence[Any]]) -> Figure:
+        return figure(definition, runs, self.config.bootstrap_draws, DRAW_SEED)
+
+    def difference(self, definition: Definition, first: Sequence[Sequence[Any]], second: Sequence[Sequence[Any]]) -> Figure:
+        return difference(definition, first, second, self.config.bootstrap_draws, DRAW_SEED)
+
+    def scored_on(self) -> tuple[str, ...]:
+        return (SIMULATED, REAL) if self.with_real else (SIMULATED,)
+
+    def fraction_runs(self, arm: str, fraction: float, scored: str) -> list[list[PlaceCounts]]:
+        return [self._counts(fraction_name(arm, seed, fraction), scored) for seed in self.config.seeds]
+
+    def real_runs(self, arm: str) -> list[list[PlaceCounts]]:
+        return [self._counts(real_name(arm, seed), REAL) for seed in self.config.seeds]
+
+    def set_runs(self, features: str, classifier: str, arm: str, scored: str) -> list[list[PlaceCounts]]:
+        """Decibels are the same whatever the encoder: their cells are kept with the pre-trained one's."""
+        arm = PRETRAINED if features == DB else arm
+        return [self._counts(set_name(features, classifier, arm, seed), scored) for seed in self.config.seeds]
+
+    def _counts(self, name: str, scored: str) -> list[PlaceCounts]:
+        found = self.cells[name]["counts"][scored]
+        return [PlaceCounts(place, np.array(counts, dtype=np.int64)) for place, counts in found.items()]
+
+    def encoder_cells(self, section: str, arm: str) -> list[Cell]:
+        names = [encoder_name(section, arm)] if arm == PRETRAINED else [encoder_name(section, arm, s) for s in self.config.seeds]
+        return [self.cells[name] for name in names]
+
+    def heads(self, arm: str, number: int, last_block: bool) -> list[tuple[int, int] | None]:
+        """Of each encoder the head that is best for class `number` on validation crops."""
+        return [choose_head(cell["validation"], number, last_block) for cell in self.encoder_cells("attention", arm)]
+
+    def head_runs(self, arm: str, number: int, last_block: bool, scored: str) -> list[list[PlaceRatio]]:
+        """Hits and union of those heads in each place; empty where validation crops do not show the class."""
+        runs = []
+        for cell, chosen in zip(self.encoder_cells("attention", arm), self.heads(arm, number, last_block), strict=True):
+            if chosen is not None:
+                block, head = chosen
+                places = cell[scored].items()
+                runs.append(
+                    [PlaceRatio(name, p["hits"][block][head][number], p["union"][block][head][number]) for name, p in places]
+                )
+        return runs
+
+    def all_marked(self, number: int, scored: str) -> float:
+        """IoU with class `number` of a mask that holds every patch of the crops that show it."""
+        places = self.encoder_cells("attention", PRETRAINED)[0][scored].values()
+        return ratio([PlaceRatio("", place["of_class"][number], place["labelled"][number]) for place in places])
+
+    def sum_names(self) -> list[str]:
+        """Figures of the embedding cells."""
+        return list(self.encoder_cells("embedding", PRETRAINED)[0]["sums"])
+
+    def sum_runs(self, arm: str, name: str) -> list[list[PlaceRatio]]:
+        cells = self.encoder_cells("embedding", arm)
+        return [[PlaceRatio(place, *sums) for place, sums in cell["sums"][name].items()] for cell in cells]

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The study's tables, once for the HTML report and for Markdown alike."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+
+from training.classes import worldcover_classes
+from training.evaluate.figures import Figure
+from training.evaluate.report import table_html
+from training.study.probes import (
+    ATTENTION,
+    ATTENTION_DB,
+    CLASSIFIERS,
+    DB,
+    FEATURE_SETS,
+    TOKENS,
+    TOKENS_ATTENTION,
+    TOKENS_PCA,
+)
+from training.study.results import (
+    ACCURACY,
+    MEAN_IOU,
+    PRETRAINED,
+    PROBE_FIGURES,
+    RANDOM,
+    RATIO,
+    REAL,
+    SIMULATED,
+    Results,
+    fraction_name,
+)
+
+SCORED_ON = {SIMULATED: "simulated test chips", REAL: "real chips"}
+SET_NAMES = {
+    ATTENTION: "(a) attention",
+    TOKENS: "(b) tokens",
+    TOKENS_PCA: "(c) tokens, PCA to the width of (a)",
+    DB: "(d) dB, mean and deviation",
+    ATTENTION_DB: "(e) attention + dB",
+    TOKENS_ATTENTION: "(f) tokens + attention",
+}
+SET_PAIRS = (
+    ("attention + dB less dB", ATTENTION_DB, DB),
+    ("attention less dB", ATTENTION, DB),
+    ("attention less tokens of its width", ATTENTION, TOKENS_PCA),
+    ("tokens less dB", TOKENS, DB),
+    ("tokens + attention less tokens", TOKENS_ATTENTION, TOKENS),
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """`note` is a sentence or two under the title."""
+
+    title: str
+    note: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def html(self) -> str:
+        return f"<h3>{html.escape(self.title)}</h3><p>{html.escape(self.note)}</p>" + table_html(self.header, self.rows)
+
+    def markdown(self) -> str:
+        lines = ["| " + " | ".join(line) + " |" for line in (self.header, ("---",) * len(self.header), *self.rows)]
+        return f"### {self.title}\n\n" + (f"{self.note}\n\n" if self.note else "") + "\n".join(lines) + "\n"
+
+
+def with_interval(item: Figure) -> str:
+    """Mean over seeds, the interval, and the spread of the seeds where there are several."""
+    if item.value != item.value:
+        return "–"
+    between = f" ({item.low:.3f} to {item.high:.3f})" if item.low == item.low else ""
+    seeds = f" [{min(item.each):.3f} – {max(item.each):.3f}]" if len(set(item.each)) > 1 else ""
+    return f"{item.value:.3f}{between}{seeds}"
+
+
+def tables_of(results: Results) -> list[tuple[str, list[Table]]]:
+    """Sections with their tables."""
+    return [
+        ("1. Linear probe on patch tokens", probe_tables(results)),
+        ("2. Attention maps of single heads", head_tables(results)),
+        ("3. Attention against tokens against dB", set_tables(results)),
+        ("4. Embedding space", [embedding_table(results)]),
+    ]
+
+
+def probe_tables(results: Results) -> list[Table]:
+    header = ("chips", "patches", "figure", "pre-trained", "random", "difference")
+    found = []
+    for scored in results.scored_on():
+        rows = []
+        for fraction in results.config.fractions:
+            cell = results.cells[fraction_name(PRETRAINED, results.config.seeds[0], fraction)]
+            first, second = (results.fraction_runs(arm, fraction, scored) for arm in (PRETRAINED, RANDOM))
+            amounts = (f"{cell['chips']:,} ({fraction * 100:g}%)", f"{cell['patches']:,}")
+            rows += _compared(results, first, second, amounts)
+        note = (
+            "Logistic regression, learnt on simulated chips, scored on "
+            + SCORED_ON[scored]
+            + f". At most {results.config.max_patches:,} patches a fit: more chips then mean more variety alone."
+        )
+        found.append(Table(f"Learnt on simulated chips, scored on {SCORED_ON[scored]}", note, header, tuple(rows)))
+    if results.with_real:
+        rows = _compared(results, results.real_runs(PRETRAINED), results.real_runs(RANDOM), ("all", ""))
+        note = f"The same probe, learnt on real labels of other places in {results.config.real_folds} folds by place."
+        found.append(Table("Learnt on real places, scored on other real places", note, header, tuple(rows)))
+    return found
+
+
+def _compared(results: Results, first: list, second: list, start: tuple[str, ...]) -> list[tuple[str, ...]]:  # type: ignore[type-arg]
+    return [
+        (
+            *(start if definition == PROBE_FIGURES[0] else ("",) * len(start)),
+            definition.name,
+            with_interval(results.figure(definition, first)),
+            with_interval(results.figure(definition, second)),
+            with_interval(results.difference(definition, first, second)),
+        )
+        for definition in PROBE_FIGURES
+    ]
+
+
+def head_tables(results: Results) -> list[Table]:
+    found = []
+    for scored in results.scored_on():
+        for last_block in (True, False):
+            where = "the last block" if last_block else "any block"
+            rows = [_head_row(results, number, last_block, scored) for number in range(len(results.config.classes))]
+            note = (
+                f"IoU of the patches that hold 60% of a head's attention with the class, in crops of {SCORED_ON[scored]} that "
+                "show it; the head is the best on simulated validation chips. “All marked” is what a mask of every patch gets."
+            )
+            header = ("class", "head (block.head)", "pre-trained", "random", "difference", "all marked")
+            found.append(Table(f"Best head of {where}, {SCORED_ON[scored]}", note, header, tuple(rows)))
+    return found
+
+
+def _head_row(results: Results, number: int, last_block: bool, scored: str) -> tuple[str, ...]:
+    name = worldcover_classes(results.config.classes)[number].name
+    [chosen] = results.heads(PRETRAINED, number, last_block)
+    first, second = (results.head_runs(arm, number, last_block, scored) for arm in (PRETRAINED, RANDOM))
+    if chosen is None or not second or RATIO.statistic(first[0]) != RATIO.statistic(first[0]):
+        return (name, "–", "–", "–", "–", "–")
+    return (
+        name,
+        f"{chosen[0] + 1}.{chosen[1] + 1}",
+        with_interval(results.figure(RATIO, first)),
+        with_interval(results.figure(RATIO, second)),
+        with_interval(results.difference(RATIO, first, second)),
+        f"{results.all_marked(number, scored):.3f}",
+    )
+
+
+def set_tables(results: Results) -> list[Table]:
+    found = []
+    for scored in results.scored_on():
+        rows = []
+        for features in FEATURE_SETS:
+            cells = []
+            for classifier in CLASSIFIERS:
+                first, second = (results.set_runs(features, classifier, arm, scored) for arm in (PRETRAINED, RANDOM))
+                cells += [
+                    with_interval(results.figure(MEAN_IOU, first)),
+                    "" if features == DB else with_interval(results.figure(MEAN_IOU, second)),
+                ]
+            rows.append((SET_NAMES[features], *cells))
+        header = (
+            "features of a patch",
+            *(f"{classifier}, {arm}" for classifier in CLASSIFIERS for arm in ("pre-trained", "random")),
+        )
+        note = (
+            f"Mean IoU; learnt on {results.config.set_patches:,} patches of simulated chips. (d) is the same whatever the encoder."
+        )
+        found.append(Table(f"Six feature sets, {SCORED_ON[scored]}", note, header, tuple(rows)))
+        found.append(_pairs_table(results, scored))
+    return found
+
+
+def _pairs_table(results: Results, scored: str) -> Table:
+    rows = []
+    for classifier in CLASSIFIERS:
+        for label, first, second in SET_PAIRS:
+            runs = [results.set_runs(features, classifier, PRETRAINED, scored) for features in (first, second)]
+            rows.append((classifier, label, *(with_interval(results.difference(d, *runs)) for d in (MEAN_IOU, ACCURACY))))
+        for features in (ATTENTION, TOKENS, ATTENTION_DB):
+            runs = [results.set_runs(features, classifier, arm, scored) for arm in (PRETRAINED, RANDOM)]
+            label = f"{SET_NAMES[features]}: pre-trained less random"
+            rows.append((classifier, label, *(with_interval(results.difference(d, *runs)) for d in (MEAN_IOU, ACCURACY))))
+    note = "Paired differences; the pre-trained encoder where not said otherwise."
+    return Table(
+        f"Differences between feature sets, {SCORED_ON[scored]}", note, ("classifier", "", "mean IoU", "accuracy"), tuple(rows)
+    )
+
+
+def embedding_table(results: Results) -> Table:
+    rows = []
+    for name in results.sum_names():
+        first, second = (results.sum_runs(arm, name) for arm in (PRETRAINED, RANDOM))
+        count = int(sum(part.below for part in first[0]))
+        value = RATIO.statistic(first[0])
+        error = f"{(value * (1 - value) / count) ** 0.5:.4f}" if "accuracy" in name else ""
+        differs = "commonest" not in name
+        rows.append(
+            (
+                name,
+                f"{count:,} of {len(first[0])}",
+                with_interval(results.figure(RATIO, first)),
+                error,
+                with_interval(results.figure(RATIO, second)) if differs else "",
+                with_interval(results.difference(RATIO, first, second)) if differs else "",
+            )
+        )
+    bank = results.encoder_cells("embedding", PRETRAINED)[0]["bank"]
+    note = (
+        f"Class tokens of crops. k-NN: 20 neighbours by cosine among {bank:,} labelled simulated training crops, the class that "
+        "covers most of a crop. The standard error is that of independent crops, the intervals are of places. Tokens are outlying "
+        "above twice the median length."
+    )
+    header = ("figure", "crops or tokens of places", "pre-trained", "standard error", "random", "difference")
+    return Table("Neighbours, clusters, artefacts", note, header, tuple(rows))
