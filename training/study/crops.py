@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ class CropSet:
     def __len__(self) -> int:
         return len(self.chips)
 
-    @property
+    @cached_property
     def db_statistics(self) -> F32:
         """Mean and deviation of each band's standardised decibels in each patch, float32 [N, P, 2 * bands]."""
         count, bands, side, _ = self.x.shape

@@ -92,6 +92,13 @@ def cells_of(
     def probe(kind: ProbeKind, fraction: float, most: int, seed: int) -> Callable[[], Cell]:
         return lambda: probe_cell(kind, look("train"), scored(), config, fraction, most, seed)
 
+    yield encoder_name("attention", arm, encoder.seed), lambda: attention_cell(look, config, with_real)
+    yield (
+        encoder_name("embedding", arm, encoder.seed),
+        lambda: embedding_cell(
+            look("train"), [look("validation"), look("test")], look("test"), look("real") if with_real else None
+        ),
+    )
     for seed in seeds:
         for fraction in config.fractions:
             yield fraction_name(arm, seed, fraction), probe(ProbeKind(), fraction, config.max_patches, seed)
@@ -104,13 +111,6 @@ def cells_of(
                         set_name(features, classifier, arm, seed),
                         probe(ProbeKind(features, classifier), 1.0, config.set_patches, seed),
                     )
-    yield encoder_name("attention", arm, encoder.seed), lambda: attention_cell(look, config, with_real)
-    yield (
-        encoder_name("embedding", arm, encoder.seed),
-        lambda: embedding_cell(
-            look("train"), [look("validation"), look("test")], look("test"), look("real") if with_real else None
-        ),
-    )
 
 
 def attention_cell(look: Callable[[str], Look], config: StudyConfig, with_real: bool) -> Cell:
