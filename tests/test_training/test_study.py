@@ -22,7 +22,18 @@ from training.study.crops import CropSet, crop_starts, cut_crops, patch_majority
 from training.study.embedding import attention_entropy
 from training.study.encoders import Features, extract, random_encoder
 from training.study.probes import ATTENTION, DB, TOKENS, Look, ProbeKind, nested_chips, probe_cell
-from training.study.results import MEAN_IOU, PRETRAINED, SIMULATED, PlaceCounts, Results, encoder_name
+from training.study.results import (
+    ABOVE_CHANCE,
+    CHANCE,
+    MEAN_IOU,
+    OVERLAP,
+    PRETRAINED,
+    SIMULATED,
+    PlaceCounts,
+    PlaceOverlap,
+    Results,
+    encoder_name,
+)
 
 SIDE, CROP, PATCH = 64, 32, 8
 PATCHES = (CROP // PATCH) ** 2
@@ -177,7 +188,14 @@ def test_heads_should_be_chosen_on_validation_and_never_on_test(tmp_path: Path) 
     results = Results(made_config(tmp_path), cells, with_real=False)
     assert results.heads(PRETRAINED, 0, last_block=True) == [(0, 0)]
     [run] = results.head_runs(PRETRAINED, 0, True, SIMULATED)
-    assert [(part.above, part.below) for part in run] == [(1, 10), (1, 10)]
+    assert [(part.hits, part.union) for part in run] == [(1, 10), (1, 10)]
+
+
+def test_chance_should_be_what_a_mask_of_the_same_size_gets_anywhere() -> None:
+    # Half of 100 patches are of the class, and half are in the mask: anywhere, 25 are both and 75 either.
+    assert CHANCE.statistic([PlaceOverlap("a", hits=25, union=75, of_class=50, labelled=100)]) == pytest.approx(1 / 3)
+    assert OVERLAP.statistic([PlaceOverlap("a", hits=50, union=50, of_class=50, labelled=100)]) == 1.0
+    assert ABOVE_CHANCE.statistic([PlaceOverlap("a", hits=50, union=50, of_class=50, labelled=100)]) == pytest.approx(2 / 3)
 
 
 def test_entropy_of_attention_should_be_one_where_even_and_zero_on_one_patch() -> None:

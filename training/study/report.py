@@ -17,6 +17,7 @@ from training.study.cells import IDENTITY
 from training.study.results import MEAN_IOU, PRETRAINED, RANDOM, Results
 from training.study.tables import SCORED_ON, Table, tables_of
 
+ARM_NAMES = {PRETRAINED: "pre-trained", RANDOM: "random"}
 REPORT, MARKDOWN = "report.html", "study.md"
 EXPLAINED = (
     "Each figure is the mean over seeds; in round brackets 95% of the draws of places (a simulated scene is a place) with "
@@ -61,7 +62,7 @@ def learning_plots(results: Results) -> list[str]:
         axes = plot.subplots()
         for arm, colour in ((PRETRAINED, "#0064c8"), (RANDOM, "#999")):
             items = [results.figure(MEAN_IOU, results.fraction_runs(arm, f, scored)) for f in results.config.fractions]
-            axes.plot(shares, [item.value for item in items], "o-", color=colour, label=arm)
+            axes.plot(shares, [item.value for item in items], "o-", color=colour, label=ARM_NAMES[arm])
             axes.fill_between(
                 shares, [item.low for item in items], [item.high for item in items], color=colour, alpha=0.2, linewidth=0
             )
@@ -88,6 +89,6 @@ def embedding_plots(results: Results) -> list[str]:
                 panel.scatter(x, y, s=9, color=item.colour, edgecolors="#333", linewidths=0.2, label=item.name)
             panel.set(title=title, xlabel=f"component 1 ({pca['explained'][0]:.0%} of variance)")
         panels[0].set_ylabel(f"component 2 ({pca['explained'][1]:.0%})")
-        panels[1].legend(fontsize=7, loc="best")
-        found.append(plot_html(plot, f"Class tokens of the {'pre-trained' if arm == PRETRAINED else 'first random'} encoder"))
+        plot.legend(*panels[1].get_legend_handles_labels(), fontsize=7, loc="outside right center")
+        found.append(plot_html(plot, f"Class tokens of {'the' if arm == PRETRAINED else 'the first'} {ARM_NAMES[arm]} encoder"))
     return found

@@ -39,6 +39,31 @@ class PlaceRatio:
     below: float
 
 
+@dataclass(frozen=True)
+class PlaceOverlap:
+    """Patches of one place's crops that show a class: in mask and class, in either, in the class, labelled at all."""
+
+    place: str
+    hits: int
+    union: int
+    of_class: int
+    labelled: int
+
+
+def overlap_iou(parts: Sequence[PlaceOverlap]) -> float:
+    union = sum(part.union for part in parts)
+    return sum(part.hits for part in parts) / union if union else float("nan")
+
+
+def chance_iou(parts: Sequence[PlaceOverlap]) -> float:
+    """What a mask of the same size would get if it lay anywhere: even attention makes large masks, and a large mask overlaps much."""
+    labelled, of_class = (sum(getattr(part, name) for part in parts) for name in ("labelled", "of_class"))
+    if not labelled:
+        return float("nan")
+    share, mask = of_class / labelled, sum(part.union + part.hits - part.of_class for part in parts) / labelled
+    return share * mask / (share + mask - share * mask) if share + mask else float("nan")
+
+
 def scores(parts: Sequence[PlaceCounts]) -> Scores:
     return scores_of(np.asarray(np.sum([part.counts for part in parts], axis=0)))
 
@@ -53,6 +78,9 @@ MACRO_F1 = Definition("macro F1", lambda parts: scores(parts).mean_f1)
 ACCURACY = Definition("accuracy", lambda parts: scores(parts).overall_accuracy)
 PROBE_FIGURES = (MEAN_IOU, MACRO_F1, ACCURACY)
 RATIO = Definition("ratio", ratio)
+OVERLAP = Definition("IoU", overlap_iou)
+CHANCE = Definition("IoU of a mask of its size anywhere", chance_iou)
+ABOVE_CHANCE = Definition("IoU above chance", lambda parts: overlap_iou(parts) - chance_iou(parts))
 
 
 def fraction_name(arm: str, seed: int, fraction: float) -> str:
@@ -112,22 +140,25 @@ class Results:
         """Of each encoder the head that is best for class `number` on validation crops."""
         return [choose_head(cell["validation"], number, last_block) for cell in self.encoder_cells("attention", arm)]
 
-    def head_runs(self, arm: str, number: int, last_block: bool, scored: str) -> list[list[PlaceRatio]]:
-        """Hits and union of those heads in each place; empty where validation crops do not show the class."""
+    def head_runs(self, arm: str, number: int, last_block: bool, scored: str) -> list[list[PlaceOverlap]]:
+        """The overlaps of those heads; empty where validation crops do not show the class."""
         runs = []
         for cell, chosen in zip(self.encoder_cells("attention", arm), self.heads(arm, number, last_block), strict=True):
             if chosen is not None:
                 block, head = chosen
-                places = cell[scored].items()
                 runs.append(
-                    [PlaceRatio(name, p["hits"][block][head][number], p["union"][block][head][number]) for name, p in places]
+                    [
+                        PlaceOverlap(
+                            name,
+                            place["hits"][block][head][number],
+                            place["union"][block][head][number],
+                            place["of_class"][number],
+                            place["labelled"][number],
+                        )
+                        for name, place in cell[scored].items()
+                    ]
                 )
         return runs
-
-    def all_marked(self, number: int, scored: str) -> float:
-        """IoU with class `number` of a mask that holds every patch of the crops that show it."""
-        places = self.encoder_cells("attention", PRETRAINED)[0][scored].values()
-        return ratio([PlaceRatio("", place["of_class"][number], place["labelled"][number]) for place in places])
 
     def sum_names(self) -> list[str]:
         """Figures of the embedding cells."""

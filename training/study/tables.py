@@ -6,6 +6,8 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass
 
+import numpy as np
+
 from training.classes import worldcover_classes
 from training.evaluate.figures import Figure
 from training.evaluate.report import table_html
@@ -20,8 +22,11 @@ from training.study.probes import (
     TOKENS_PCA,
 )
 from training.study.results import (
+    ABOVE_CHANCE,
     ACCURACY,
+    CHANCE,
     MEAN_IOU,
+    OVERLAP,
     PRETRAINED,
     PROBE_FIGURES,
     RANDOM,
@@ -129,10 +134,11 @@ def head_tables(results: Results) -> list[Table]:
             where = "the last block" if last_block else "any block"
             rows = [_head_row(results, number, last_block, scored) for number in range(len(results.config.classes))]
             note = (
-                f"IoU of the patches that hold 60% of a head's attention with the class, in crops of {SCORED_ON[scored]} that "
-                "show it; the head is the best on simulated validation chips. “All marked” is what a mask of every patch gets."
+                f"IoU of the patches that hold 60% of a head's attention with the class, in crops of {SCORED_ON[scored]} that show it; "
+                "the head is the best on simulated validation chips. Chance is what a mask of the same size would get anywhere: even "
+                "attention makes large masks, and these overlap much."
             )
-            header = ("class", "head (block.head)", "pre-trained", "random", "difference", "all marked")
+            header = ("class", "head (block.head)", "pre-trained", "chance", "random", "chance", "difference above chance")
             found.append(Table(f"Best head of {where}, {SCORED_ON[scored]}", note, header, tuple(rows)))
     return found
 
@@ -141,15 +147,16 @@ def _head_row(results: Results, number: int, last_block: bool, scored: str) -> t
     name = worldcover_classes(results.config.classes)[number].name
     [chosen] = results.heads(PRETRAINED, number, last_block)
     first, second = (results.head_runs(arm, number, last_block, scored) for arm in (PRETRAINED, RANDOM))
-    if chosen is None or not second or RATIO.statistic(first[0]) != RATIO.statistic(first[0]):
-        return (name, "–", "–", "–", "–", "–")
+    if chosen is None or not second or not sum(part.union for part in first[0]):
+        return (name, *("–",) * 6)
     return (
         name,
         f"{chosen[0] + 1}.{chosen[1] + 1}",
-        with_interval(results.figure(RATIO, first)),
-        with_interval(results.figure(RATIO, second)),
-        with_interval(results.difference(RATIO, first, second)),
-        f"{results.all_marked(number, scored):.3f}",
+        with_interval(results.figure(OVERLAP, first)),
+        f"{CHANCE.statistic(first[0]):.3f}",
+        with_interval(results.figure(OVERLAP, second)),
+        f"{np.mean([CHANCE.statistic(run) for run in second]):.3f}",
+        with_interval(results.difference(ABOVE_CHANCE, first, second)),
     )
 
 
