@@ -56,7 +56,7 @@ def overlap_iou(parts: Sequence[PlaceOverlap]) -> float:
 
 
 def chance_iou(parts: Sequence[PlaceOverlap]) -> float:
-    """What a mask of the same size would get if it lay anywhere: even attention makes large masks, and a large mask overlaps much."""
+    """What a mask of the same size would get anywhere: even attention makes large masks, and a large mask overlaps much."""
     labelled, of_class = (sum(getattr(part, name) for part in parts) for name in ("labelled", "of_class"))
     if not labelled:
         return float("nan")

@@ -134,9 +134,9 @@ def head_tables(results: Results) -> list[Table]:
             where = "the last block" if last_block else "any block"
             rows = [_head_row(results, number, last_block, scored) for number in range(len(results.config.classes))]
             note = (
-                f"IoU of the patches that hold 60% of a head's attention with the class, in crops of {SCORED_ON[scored]} that show it; "
-                "the head is the best on simulated validation chips. Chance is what a mask of the same size would get anywhere: even "
-                "attention makes large masks, and these overlap much."
+                f"IoU of the patches that hold 60% of a head's attention with the class, in crops of {SCORED_ON[scored]} that "
+                "show it; the head is the best on simulated validation chips. Chance is what a mask of the same size would get "
+                "anywhere: even attention makes large masks, and these overlap much."
             )
             header = ("class", "head (block.head)", "pre-trained", "chance", "random", "chance", "difference above chance")
             found.append(Table(f"Best head of {where}, {SCORED_ON[scored]}", note, header, tuple(rows)))
