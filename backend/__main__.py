@@ -118,6 +118,9 @@ def _add_map_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--batch-size", type=int, metavar="N", help="windows at a time; chosen by device if left out")
     parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on where a killed or stopped run was; keep what is done if this one stops"
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:

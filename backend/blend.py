@@ -53,7 +53,9 @@ class RowBlend:
         row_starts: Sequence[int],
         column_starts: Sequence[int],
         device: torch.device | str = "cpu",
+        first: int = 0,
     ) -> None:
+        """`first` is the number of the window row to begin with: a later one, where the rows above it are not wanted."""
         height, width = row_starts[-1] + window, column_starts[-1] + window
         self._window = window
         self._row_starts = tuple(row_starts)
@@ -61,7 +63,7 @@ class RowBlend:
         self._row_weights = torch.from_numpy(axis_weights(row_starts, window, height)).to(device)
         self._column_weights = torch.from_numpy(axis_weights(column_starts, window, width)).to(device)
         self._sum = torch.zeros((channels, window, width), dtype=torch.float32, device=device)
-        self._row = 0  # index of the window row at the top of the sum
+        self._row = first  # index of the window row at the top of the sum
 
     @property
     def device(self) -> torch.device:

@@ -193,6 +193,7 @@ def settings(arguments: Namespace) -> JobRequest:
         overwrite=arguments.overwrite,
         allow_coarse=arguments.allow_coarse,
         attention_scope=arguments.attention_scope,
+        resume=arguments.resume,
     )
 
 

@@ -17,11 +17,14 @@ from .model_card import ModelCard, read_header
 from .network.device import choose_device, choose_precision, default_batch_size
 from .network.forward import BatchRunner
 from .network.model_file import load_model
+from .output.map_writer import MapWriter
 from .output.paths import check_output_paths
 from .output.provenance import provenance_tags
-from .output.writer import OutputWriter
-from .predict import Summary, check_outputs, predict
+from .predict import predict
 from .protocol import ErrorCode, FromChild, JobRequest, JobResult, JobWarning, Progress, Ready, SardineError
+from .request_checks import check_outputs
+from .run_identity import run_identity
+from .run_state import Summary
 from .scene.open import open_scene
 from .scene.reader import Scene
 from .windows import lay_windows
@@ -33,7 +36,8 @@ Cancelled = Callable[[], bool]
 def run_job(request: JobRequest, report: Report, cancelled: Cancelled) -> JobResult:
     """Does what `request` asks, tells `report` how it goes, and returns the result once all outputs are whole.
 
-    Raises SardineError for a refusal, a failure or a cancel; then no output has appeared or changed.
+    Raises SardineError for a refusal, a failure or a cancel; then no output has appeared or changed. What a request that may be
+    resumed had done is then kept beside the outputs, under names of its own.
     """
     started_s = time.monotonic()
     warned: list[str] = []
@@ -87,7 +91,13 @@ def run_job(request: JobRequest, report: Report, cancelled: Cancelled) -> JobRes
             patch_px=card.patch_px,
             overlap=request.overlap,
         )
-        with OutputWriter(targets, card, scene.grid, layout, request.attention_heads) as writer:
+        identity = run_identity(request, card, scene, layout, targets, runner.device.type, precision)
+        with MapWriter(
+            targets, card, scene.grid, layout, request.attention_heads, identity=identity, resume=request.resume
+        ) as writer:
+            if writer.start:
+                rows = f"{writer.start.state.window_rows} of {len(layout.row_starts)} rows of windows"
+                warn("resumed", f"The run goes on where the unfinished one was: {rows} were done.")
             summary = predict(
                 scene,
                 runner,
@@ -98,16 +108,19 @@ def run_job(request: JobRequest, report: Report, cancelled: Cancelled) -> JobRes
                 spill_attention=writer.spill_attention if request.attention_scope == "scene" else None,
                 progress=report,
                 cancelled=cancelled,
+                start=writer.start,
+                save=writer.save,
             )
             if summary.valid_px == 0:
                 raise _nothing_valid()
-            elapsed_s = time.monotonic() - started_s
+            elapsed_s = writer.earlier_s + time.monotonic() - started_s
             writer.finish(
                 provenance_tags(request, card, scene, layout, summary, str(runner.device), precision, elapsed_s),
                 progress=report,
                 cancelled=cancelled,
             )
-        return _result(request, card, scene, area, summary, runner, time.monotonic() - started_s, tuple(warned))
+        elapsed_s = writer.earlier_s + time.monotonic() - started_s
+        return _result(request, card, scene, area, summary, runner, elapsed_s, tuple(warned))
 
 
 def _inputs(request: JobRequest) -> list[str]:

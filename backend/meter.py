@@ -15,12 +15,14 @@ STAGE = "mapping"
 class Meter:
     """Progress in windows. The rate counts scene pixels of the area, each once however many windows see it."""
 
-    def __init__(self, layout: WindowLayout, report: Callable[[Progress], None]) -> None:
+    def __init__(self, layout: WindowLayout, report: Callable[[Progress], None], window_rows: int = 0) -> None:
+        """`window_rows` rows of windows were done by an earlier run, in time that is not this run's."""
         self._total, self._report = layout.count, report
         self._window_mpx = layout.area.height * layout.area.width / layout.count / 1e6
         self._started_s = time.monotonic()
-        self._done = self._run = 0
-        report(Progress(STAGE, 0, self._total))
+        self._earlier = self._done = window_rows * len(layout.column_starts)
+        self._run = 0
+        report(Progress(STAGE, self._done, self._total))
 
     def skip(self, windows: int) -> None:
         if windows:
@@ -38,4 +40,5 @@ class Meter:
             self._report(Progress(STAGE, self._done, self._total))
             return
         left_s = elapsed_s / self._run * (self._total - self._done)  # if none of the windows to come is skipped
-        self._report(Progress(STAGE, self._done, self._total, self._done * self._window_mpx / elapsed_s, left_s))
+        rate_mpx_s = (self._done - self._earlier) * self._window_mpx / elapsed_s
+        self._report(Progress(STAGE, self._done, self._total, rate_mpx_s, left_s))

@@ -79,6 +79,7 @@ class ErrorCode(str, Enum):
     OUTPUT_IS_INPUT = "output_is_input"
     OUTPUT_UNSUITABLE = "output_unsuitable"
     DISK_FULL = "disk_full"
+    RESUME_REFUSED = "resume_refused"
     # the model
     MODEL_MISSING = "model_missing"
     MODEL_TRUNCATED = "model_truncated"
@@ -195,7 +196,8 @@ class JobRequest:
     """What `python -m backend predict` is asked to do.
 
     `bounds` is xmin, ymin, xmax, ymax in `bounds_crs` (the scene's CRS if None). `attention_scope` says what attention is
-    normalised over: the whole scene (for one query, see `scene_attention.py`), or each window (see `attention.py`).
+    normalised over: the whole scene (for one query, see `scene_attention.py`), or each window (see `attention.py`). `resume`
+    goes on where an unfinished run of the same request was, and leaves this run to be gone on from if it does not finish.
     """
 
     type: ClassVar[str] = "predict"
@@ -216,6 +218,7 @@ class JobRequest:
     overwrite: bool = False
     allow_coarse: bool = False
     attention_scope: str = "scene"
+    resume: bool = False
     protocol: int = PROTOCOL_VERSION
 
 

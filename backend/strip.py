@@ -28,7 +28,7 @@ class Strip:
 
 
 class StripSink(Protocol):
-    """Takes the strips of each output from top to bottom; `writer.OutputWriter` is one."""
+    """Takes the strips of each output from top to bottom; `output.map_writer.MapWriter` is one."""
 
     @property
     def outputs(self) -> frozenset[str]:

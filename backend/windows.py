@@ -71,6 +71,14 @@ class WindowLayout:
     def count(self) -> int:
         return len(self.row_starts) * len(self.column_starts)
 
+    def first_row(self, index: int) -> int:
+        """The scene's row that window row `index` begins at; behind the last window row, the one below the canvas."""
+        return self.canvas.row + self.row_starts[index] if index < len(self.row_starts) else self.canvas.row_end
+
+    def window_row_of(self, row: int) -> int:
+        """Number of the first window row that reaches `row` of the scene; one more than the last where none does."""
+        return sum(self.canvas.row + start + self.window_px <= row for start in self.row_starts)
+
     def finished_rows(self, index: int) -> int:
         """How many rows, from the start of window row `index` on, no later window touches."""
         if index + 1 < len(self.row_starts):

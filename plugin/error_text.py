@@ -40,6 +40,7 @@ def headings() -> dict[ErrorCode, str]:
         ErrorCode.OUTPUT_IS_INPUT: tr("Output is also an input"),
         ErrorCode.OUTPUT_UNSUITABLE: tr("Output cannot be made"),
         ErrorCode.DISK_FULL: tr("Disk full"),
+        ErrorCode.RESUME_REFUSED: tr("The unfinished run cannot go on"),
         ErrorCode.MODEL_MISSING: tr("Model file not found"),
         ErrorCode.MODEL_TRUNCATED: tr("Model file incomplete"),
         ErrorCode.MODEL_CORRUPT: tr("Model file damaged"),

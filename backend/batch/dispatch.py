@@ -245,7 +245,8 @@ class Dispatch:
         return max(1, len(self._begun_on.get(number, [])))
 
     def _remove_unfinished(self, number: int) -> None:
-        remove_unfinished(Path(path) for path in self._plans[number].outputs.values())
+        if not self._request.settings.resume:  # else a later batch may go on with it
+            remove_unfinished(Path(path) for path in self._plans[number].outputs.values())
 
     def _name(self, number: int) -> str:
         return self._plans[number].scene.name

@@ -13,13 +13,10 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..output.paths import files_in
 from ..output.raster import remove_with_sidecars
-from ..protocol import BandSource
 from .file import FeatureFile, FeatureFileError
 
 FORMAT = 2
@@ -40,19 +37,6 @@ def default_folder() -> Path:
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     return base / "sardine" / "features"
-
-
-def fingerprint(bands: Sequence[BandSource]) -> list[list[Any]] | None:
-    """Name, size and time of each file that `bands` are read from; None where one is no file of this machine."""
-    found: list[list[Any]] = []
-    for band in bands:
-        files = files_in(band.path)
-        if not files:
-            return None
-        for file in files:
-            status = file.stat()
-            found.append([str(file.resolve()), status.st_size, status.st_mtime_ns, band.role, band.band])
-    return found
 
 
 def key_of(parts: Any) -> str:

@@ -17,11 +17,12 @@ from ..model_card import ModelCard, read_header
 from ..output.paths import check_output_paths, part_path
 from ..output.writer import RasterSet
 from ..protocol import ErrorCode, FeaturesRequest, FromChild, JobWarning, Progress, Ready, SardineError, SceneInput, TaskResult
+from ..scene.fingerprint import fingerprint
 from ..scene.open import open_scene
 from ..scene.reader import Scene
 from ..windows import WindowLayout, lay_windows
 from .basis import FeatureBasis, fit_basis
-from .cache import LIMIT_BYTES, FeatureCache, default_folder, fingerprint, key_of
+from .cache import LIMIT_BYTES, FeatureCache, default_folder, key_of
 from .file import OUTPUT, FeatureFile, FeatureSink, feature_tags, features_spec
 
 Report = Callable[[FromChild], None]

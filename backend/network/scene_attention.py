@@ -33,6 +33,7 @@ from ..model_card import ModelCard
 from ..output.row_spill import RowSpill
 from ..protocol import Progress
 from ..radiometry import BoolArray, FloatArray, standardise
+from ..run_state import ScoresState
 from ..scene.row_reader import SceneReader, any_in_patch, wanted_pixels
 from ..windows import WindowLayout
 from .forward import BatchRunner
@@ -99,10 +100,13 @@ def sample_query(
 class SceneScores:
     """Rows of scores as the network gives them, kept until the sum of all of them can be told."""
 
-    def __init__(self, spill: RowSpill, heads: int) -> None:
+    def __init__(self, spill: RowSpill, heads: int, state: ScoresState | None = None) -> None:
+        """`state` is that of the rows which the spill holds already."""
         self._spill = spill
-        self._patches = 0
+        self._patches = state.patches if state else 0
         self._log_sums = np.full(heads, -np.inf)  # of exp(score), over the rows so far
+        if state and state.log_sums is not None:
+            self._log_sums = np.array(state.log_sums)
 
     def add(self, scores: FloatArray) -> None:
         """Takes the next rows, [heads, rows, columns]: NaN in all heads where a patch is not mapped, finite elsewhere."""
@@ -113,6 +117,10 @@ class SceneScores:
             highest = mapped.max(axis=1)
             sums = np.log(np.exp(mapped - highest[:, None]).sum(axis=1)) + highest
             self._log_sums = np.logaddexp(self._log_sums, sums)
+
+    def state(self) -> ScoresState:
+        """What is known of the rows so far."""
+        return ScoresState(self._patches, tuple(self._log_sums.tolist()) if self._patches else None)
 
     def attention(self) -> Iterator[tuple[int, FloatArray]]:
         """From the first row on: the number of a row, and attention [heads, rows, columns], NaN where not mapped."""

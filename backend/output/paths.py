@@ -45,6 +45,11 @@ def remove_unfinished(targets: Iterable[Path]) -> None:
                 left.unlink()
 
 
+def journal_path(target: Path) -> Path:
+    """Where a run whose first output is `target` keeps what a later run needs to go on."""
+    return target.with_name(target.name + ".part.json")
+
+
 def check_output_paths(
     outputs: Mapping[str, str], inputs: Iterable[str], *, overwrite: bool, suffixes: Mapping[str, tuple[str, ...]] | None = None
 ) -> dict[str, Path]:

@@ -7,8 +7,8 @@ import datetime
 import json
 
 from ..model_card import ModelCard
-from ..predict import Summary
 from ..protocol import JobRequest
+from ..run_state import Summary
 from ..scene.reader import Scene
 from ..versions import versions
 from ..windows import WindowLayout

@@ -3,6 +3,9 @@
 
 Rows are kept until a row of tiles is full, so that no tile is compressed twice. GDAL writes late: a full disk may show in a
 write, at closing, or not at all. So the closed file is flushed to the disk, opened again, and each of its tiles looked up.
+
+The file is made without a tile, closed and opened again to be written: so it is a GeoTIFF whenever it is closed, closing it
+early fills in nothing, and `save` can close it between rows for a later run to go on from.
 """
 
 from __future__ import annotations
@@ -25,14 +28,10 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from ..grid import RasterGrid
+from .compression import OVERVIEW_LEVEL, compression_threads
+from .part_state import PartState, Span
 from .raster_specs import RasterSpec
-
-TILE_PX = 256
-COMPRESSION_THREADS = "2"
-"""Compression runs beside the network; more threads than this would take its cores."""
-
-DEFLATE_LEVEL = 5
-"""Level 6, GDAL's own, takes twice the time for files 1% (probabilities) to 11% (codes) smaller (measured)."""
+from .tiles import TILE_PX, IncompleteRasterError, overview_factors, tile_bytes, tile_count
 
 WRITE_ERRORS = (RasterioError, CPLE_BaseError, OSError)
 """What GDAL, rasterio and the file system raise when a file cannot be written."""
@@ -40,25 +39,36 @@ WRITE_ERRORS = (RasterioError, CPLE_BaseError, OSError)
 _FULL_DISK_BYTES = 2**16
 
 
-class IncompleteRasterError(Exception):
-    """The file on the disk is not what was written into it."""
-
-
 class ReplacedRasterError(IncompleteRasterError):
     """The file at the path is another one, or gone: a second run writes the same output."""
 
 
 class OutputRaster:
-    """A GeoTIFF at `part` with the pixels of `grid`, being written. Any of its methods may raise one of WRITE_ERRORS."""
+    """A GeoTIFF at `part` with the pixels of `grid`, being written. Any of its methods may raise one of WRITE_ERRORS.
 
-    def __init__(self, part: Path, spec: RasterSpec, grid: RasterGrid) -> None:
+    With `saved`, which the file at `part` fits, the file is brought back to that state and written on.
+    """
+
+    def __init__(self, part: Path, spec: RasterSpec, grid: RasterGrid, saved: PartState | None = None) -> None:
         self.path = part
-        self._spec, self._grid = spec, grid
+        self._spec, self._grid, self._saved = spec, grid, saved
         self._rows = np.zeros((len(spec.bands), TILE_PX, grid.width), dtype=spec.dtype)
         self._kept = 0  # rows that wait for their row of tiles to be full
-        self.next_row = 0
-        self._dataset = rasterio.open(
-            part,
+        self._there = self.next_row = saved.rows if saved else 0
+        self._threads = compression_threads()
+        if saved:
+            saved.restore(part)
+        else:
+            self._create()
+        file = part.stat()
+        self._file_id = (file.st_dev, file.st_ino)
+        self._dataset = self._open()
+
+    def _create(self) -> None:
+        """Makes the file, with all that stands in its header: what is set after the first pixel is written a second time."""
+        spec, grid = self._spec, self._grid
+        with rasterio.open(
+            self.path,
             "w",
             driver="GTiff",
             dtype=spec.dtype,
@@ -74,16 +84,36 @@ class OutputRaster:
             interleave="band",
             compress="deflate",
             predictor=spec.predictor,
-            zlevel=DEFLATE_LEVEL,
             bigtiff="if_safer",
-            num_threads=COMPRESSION_THREADS,
-        )
-        file = part.stat()
-        self._file_id = (file.st_dev, file.st_ino)
-        self._describe()
+            sparse_ok=True,
+        ) as dataset:
+            for band, description in enumerate(spec.bands, start=1):
+                dataset.set_band_description(band, description)
+            if spec.colours:
+                dataset.write_colormap(1, dict(spec.colours))
+            else:
+                dataset.colorinterp = [ColorInterp.gray] + [ColorInterp.undefined] * (len(spec.bands) - 1)
+            if spec.scale is not None:
+                dataset.scales = (spec.scale,) * len(spec.bands)
+            if spec.unit:
+                dataset.units = (spec.unit,) * len(spec.bands)
+            if spec.band_tags:
+                dataset.update_tags(1, **spec.band_tags)
+
+    def _open(self) -> rasterio.io.DatasetWriter:
+        # The driver is named: left to find it, rasterio raises TypeError for a file that a full disk cut short.
+        return rasterio.open(self.path, "r+", driver="GTiff", num_threads=self._threads)
 
     def write(self, row: int, values: NDArray[np.uint8] | NDArray[np.float32] | NDArray[np.int16]) -> None:
-        """Takes the next rows, [bands, rows, width]. Raises ValueError where they are not the next or not of this raster."""
+        """Takes the next rows, [bands, rows, width]; those that were in the file when it was opened may come once more.
+
+        Raises ValueError where they are not the next or not of this raster.
+        """
+        if row < self._there:
+            values = values[:, self._there - row :]
+            row = self._there
+            if not values.shape[1]:
+                return
         expected = (len(self._spec.bands), values.shape[1], self._grid.width)
         if row != self.next_row or values.shape != expected or values.dtype != self._rows.dtype:
             raise ValueError(f"rows {row} of {values.dtype} {values.shape} where {self.next_row} of {expected} were expected")
@@ -108,11 +138,7 @@ class OutputRaster:
             self._flush()
         self._dataset.close()
         self._check_ours()
-        # The driver is named: left to find it, rasterio raises TypeError for a file that a full disk cut short.
-        with (
-            rasterio.Env(GDAL_NUM_THREADS=COMPRESSION_THREADS, ZLEVEL_OVERVIEW=str(DEFLATE_LEVEL)),
-            rasterio.open(self.path, "r+", driver="GTiff") as dataset,
-        ):
+        with rasterio.Env(GDAL_NUM_THREADS=self._threads, ZLEVEL_OVERVIEW=OVERVIEW_LEVEL), self._open() as dataset:
             dataset.update_tags(**tags)
             factors = overview_factors(self._grid.height, self._grid.width)
             if factors:
@@ -120,29 +146,45 @@ class OutputRaster:
         self._sync()
         self._check_whole()
 
-    def discard(self) -> None:
-        """Closes and removes the file and what GDAL may have put beside it. Raises OSError where it cannot be removed."""
-        # Closing writes, and may fail for the very reason that the file is discarded for.
+    def save(self) -> PartState:
+        """Makes sure that the full rows of tiles are on the disk, and returns the state to go on from.
+
+        Raises IncompleteRasterError where the disk does not hold what was written.
+        """
+        if self._kept and self.next_row == self._grid.height:
+            self._flush()
+        rows = self.next_row - self._kept
+        if self._saved is None or rows > self._saved.rows:
+            self._dataset.close()
+            self._sync()
+            self._saved = PartState.of(self.path, rows, self._new_tiles(rows), self._saved)
+            self._dataset = self._open()
+        return self._saved
+
+    def close(self) -> None:
+        """Leaves the file as it is, unfinished."""
+        # Closing writes, and may fail for the very reason that the file is given up for.
         with contextlib.suppress(*WRITE_ERRORS):
             self._dataset.close()
+
+    def discard(self) -> None:
+        """Closes and removes the file and what GDAL may have put beside it. Raises OSError where it cannot be removed."""
+        self.close()
         if self._is_ours():
             remove_with_sidecars(self.path)
 
-    def _describe(self) -> None:
-        """Sets all that stands in the file's header, before the first pixel: later it would be written a second time."""
-        spec, dataset = self._spec, self._dataset
-        for band, description in enumerate(spec.bands, start=1):
-            dataset.set_band_description(band, description)
-        if spec.colours:
-            dataset.write_colormap(1, dict(spec.colours))
-        else:
-            dataset.colorinterp = [ColorInterp.gray] + [ColorInterp.undefined] * (len(spec.bands) - 1)
-        if spec.scale is not None:
-            dataset.scales = (spec.scale,) * len(spec.bands)
-        if spec.unit:
-            dataset.units = (spec.unit,) * len(spec.bands)
-        if spec.band_tags:
-            dataset.update_tags(1, **spec.band_tags)
+    def _new_tiles(self, rows: int) -> list[Span]:
+        """Where the tiles of the rows that were not saved yet lie in the closed file."""
+        self._check_ours()
+        file_bytes = self.path.stat().st_size
+        first = tile_count(self._saved.rows) if self._saved else 0
+        with rasterio.open(self.path, driver="GTiff") as dataset:
+            return [
+                tile_bytes(dataset, band, 0, x, y, file_bytes)
+                for band in range(1, len(self._spec.bands) + 1)
+                for y in range(first, tile_count(rows))
+                for x in range(tile_count(self._grid.width))
+            ]
 
     def _flush(self) -> None:
         self._check_ours()  # now rather than after hours of work that lead to no file
@@ -179,20 +221,13 @@ class OutputRaster:
         factors = overview_factors(self._grid.height, self._grid.width)
         with rasterio.open(self.path, driver="GTiff") as dataset:
             for band in range(1, len(self._spec.bands) + 1):
-                if dataset.overviews(band) != factors:
+                # Their number alone: rasterio works factors out from widths, and of 30 px an eighth is 4, which looks like a seventh.
+                if len(dataset.overviews(band)) != len(factors):
                     raise IncompleteRasterError(f"overviews {dataset.overviews(band)} of band {band} where {factors} were built")
                 for level, factor in enumerate([1, *factors]):
-                    for y in range(_tiles(self._grid.height, factor)):
-                        for x in range(_tiles(self._grid.width, factor)):
-                            _check_tile(dataset, band, level, x, y, file_bytes)
-
-
-def overview_factors(height: int, width: int) -> list[int]:
-    """Powers of two, until the raster fits into one tile."""
-    factors: list[int] = []
-    while max(height, width) > TILE_PX << len(factors):
-        factors.append(2 << len(factors))
-    return factors
+                    for y in range(tile_count(self._grid.height, factor)):
+                        for x in range(tile_count(self._grid.width, factor)):
+                            tile_bytes(dataset, band, level, x, y, file_bytes)
 
 
 def remove_with_sidecars(path: Path) -> None:
@@ -200,18 +235,3 @@ def remove_with_sidecars(path: Path) -> None:
     path.unlink(missing_ok=True)
     for suffix in (".aux.xml", ".ovr", ".msk"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-
-def _tiles(length_px: int, factor: int) -> int:
-    """Tiles along an axis of `length_px`, in the overview of that factor."""
-    overview_px = -(-length_px // factor)
-    return -(-overview_px // TILE_PX)
-
-
-def _check_tile(dataset: rasterio.io.DatasetReader, band: int, level: int, x: int, y: int, file_bytes: int) -> None:
-    """Raises IncompleteRasterError where the tile's bytes are not inside the file. `level` 0 is full resolution."""
-    overview = {"ovr": level - 1} if level else {}
-    offset = dataset.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", bidx=band, **overview)
-    size = dataset.get_tag_item(f"BLOCK_SIZE_{x}_{y}", "TIFF", bidx=band, **overview)
-    if offset is None or size is None or int(offset) + int(size) > file_bytes:
-        raise IncompleteRasterError(f"tile {x}, {y} of band {band}, level {level} is not on the disk")

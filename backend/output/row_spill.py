@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import os
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
@@ -16,20 +19,52 @@ BLOCK_BYTES = 2**22
 """Rows are read back in blocks of about this size."""
 
 
+@dataclass(frozen=True)
+class SpillState:
+    """`rows` rows were in the file of that many first bytes, with that checksum."""
+
+    rows: int
+    file_bytes: int
+    crc32: int
+
+    def fits(self, path: Path) -> bool:
+        """Whether the file at `path` begins with these rows. Raises OSError."""
+        if not path.is_file() or path.stat().st_size < self.file_bytes:
+            return False
+        crc32, left = 0, self.file_bytes
+        with path.open("rb") as file:
+            while left:
+                block = file.read(min(BLOCK_BYTES, left))
+                if not block:
+                    return False
+                crc32 = zlib.crc32(block, crc32)
+                left -= len(block)
+        return crc32 == self.crc32
+
+
 class RowSpill:
     """Rows [bands, rows, columns] of float32, appended to the new file at `path` and read back in order.
 
-    `guard` is a context around each access that turns its OSError (a full disk) into what the caller's errors look like.
+    With `saved`, which the file fits, it is cut back to those rows and appended to. `guard` is a context around each access that
+    turns its OSError (a full disk) into what the caller's errors look like.
     """
 
     def __init__(
-        self, path: Path, bands: int, columns: int, guard: Callable[[], AbstractContextManager[None]] = nullcontext
+        self,
+        path: Path,
+        bands: int,
+        columns: int,
+        guard: Callable[[], AbstractContextManager[None]] = nullcontext,
+        saved: SpillState | None = None,
     ) -> None:
         self.path = path
         self._bands, self._columns, self._guard = bands, columns, guard
+        self.rows, self._crc32 = (saved.rows, saved.crc32) if saved else (0, 0)
         with guard():
-            self._file = FileIO(path, "w+")  # unbuffered: each append is large, and a full disk shows at once
-        self.rows = 0
+            self._file = FileIO(path, "r+" if saved else "w+")  # unbuffered: each append is large, and a full disk shows at once
+            if saved:
+                self._file.truncate(saved.file_bytes)
+                self._file.seek(0, os.SEEK_END)
 
     def append(self, values: FloatArray) -> None:
         """Takes the next rows. Raises ValueError where bands or columns are others."""
@@ -37,10 +72,17 @@ class RowSpill:
             raise ValueError(f"rows of {values.shape} where {self._bands} bands of {self._columns} columns were expected")
         block = np.ascontiguousarray(values.transpose(1, 0, 2), dtype=np.float32)  # [rows, bands, columns]: whole rows follow
         view = block.data.cast("B")
+        self._crc32 = zlib.crc32(view, self._crc32)
         with self._guard():
             while view:  # an unbuffered file may take a part
                 view = view[self._file.write(view) or 0 :]
         self.rows += values.shape[1]
+
+    def save(self) -> SpillState:
+        """Makes sure that all rows are on the disk, and returns the state to go on from."""
+        with self._guard():
+            os.fsync(self._file.fileno())
+        return SpillState(self.rows, 4 * self.rows * self._bands * self._columns, self._crc32)
 
     def blocks(self) -> Iterator[tuple[int, FloatArray]]:
         """All rows from the first on, in blocks: the number of a block's first row, and [bands, rows, columns]."""
@@ -63,7 +105,11 @@ class RowSpill:
                 view = view[count:]
         return block.transpose(1, 0, 2)
 
+    def close(self) -> None:
+        """Leaves the file as it is."""
+        self._file.close()
+
     def discard(self) -> None:
         """Closes and removes the file. Raises OSError where it cannot be removed."""
-        self._file.close()
+        self.close()
         self.path.unlink(missing_ok=True)

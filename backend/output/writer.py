@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """All outputs of a run: written side by side, given their names together at the end, or removed.
 
-Until the end each output is `<name>.part` and whatever had its name stays. A kill leaves at most the `.part` files, which the
-next run replaces.
+Until the end each output is `<name>.part` and whatever had its name stays. A kill leaves at most the `.part` files and what lies
+beside them under names that begin alike, which the next run replaces.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from typing import Self
 
 from ..grid import RasterGrid
 from ..job_stream import cancelled_error
-from ..model_card import ModelCard
 from ..protocol import ErrorCode, Progress, SardineError
 from ..strip import Strip
-from ..windows import WindowLayout
+from .part_state import PartState
 from .paths import part_path, spill_path
-from .raster import WRITE_ERRORS, IncompleteRasterError, OutputRaster, ReplacedRasterError, remove_with_sidecars
-from .raster_specs import RasterSpec, raster_specs
-from .row_spill import RowSpill
+from .raster import WRITE_ERRORS, OutputRaster, ReplacedRasterError, remove_with_sidecars
+from .raster_specs import RasterSpec
+from .row_spill import RowSpill, SpillState
+from .tiles import IncompleteRasterError
 
 STAGE = "finishing"
 MEANING_TAG = "SARDINE_MEANING"
@@ -36,35 +36,43 @@ _FULL_DISK_BYTES = 2**20
 """With less room than this left after a failed write, the disk counts as full, whatever GDAL says."""
 
 
-def output_grid(name: str, scene_grid: RasterGrid, layout: WindowLayout) -> RasterGrid:
-    """The pixels of an output: those of the area, or for attention one for each patch of the region."""
-    if name == "attention":
-        return scene_grid.crop(layout.region).coarsen(layout.patch_px)
-    return scene_grid.crop(layout.area)
-
-
 class RasterSet:
     """Rasters that are written together, as a context: leaving it before `finish` is through removes all of them.
 
     Each method raises SardineError: disk_full, or output_read_only where something else than room is missing.
     """
 
-    def __init__(self, targets: Mapping[str, Path], specs: Mapping[str, RasterSpec], grids: Mapping[str, RasterGrid]) -> None:
-        """Makes the `.part` files. `targets` come from `output_paths.check_output_paths`; specs and grids are by the same names."""
+    def __init__(
+        self,
+        targets: Mapping[str, Path],
+        specs: Mapping[str, RasterSpec],
+        grids: Mapping[str, RasterGrid],
+        saved: Mapping[str, PartState] | None = None,
+    ) -> None:
+        """Makes the `.part` files. `targets` come from `output_paths.check_output_paths`; specs and grids are by the same names.
+
+        With `saved`, by the same names too, the `.part` files that are there, and fit, are brought back to those states.
+        """
         self._targets = dict(targets)
         self._specs = dict(specs)
         self._rasters: dict[str, OutputRaster] = {}
         self._spills: list[RowSpill] = []
-        _check_room(self._targets, self._specs, grids)
+        if not saved:  # else a part of what is needed is there
+            _check_room(self._targets, self._specs, grids)
         try:
             for name, target in self._targets.items():
                 with write_errors_told(target):
-                    remove_with_sidecars(part_path(target))  # of a killed run
-                    for what in SPILLS:
-                        spill_path(target, what).unlink(missing_ok=True)
-                    self._rasters[name] = OutputRaster(part_path(target), self._specs[name], grids[name])
+                    if not saved:
+                        remove_with_sidecars(part_path(target))  # of a killed run
+                        for what in SPILLS:
+                            spill_path(target, what).unlink(missing_ok=True)
+                    state = saved[name] if saved else None
+                    self._rasters[name] = OutputRaster(part_path(target), self._specs[name], grids[name], state)
         except BaseException:
-            self._discard()
+            if saved:
+                self._close()
+            else:
+                self._discard()
             raise
 
     @property
@@ -93,13 +101,13 @@ class RasterSet:
         with write_errors_told(self._targets[strip.output]):
             self._rasters[strip.output].write(strip.row, strip.values)
 
-    def spill(self, name: str, bands: int, columns: int, what: str = "") -> RowSpill:
+    def spill(self, name: str, bands: int, columns: int, what: str = "", saved: SpillState | None = None) -> RowSpill:
         """A file beside the output for rows that cannot be finished yet; it goes when all is whole, or is given up.
 
-        `what` is one of SPILLS.
+        `what` is one of SPILLS. With `saved` the file that is there, and fits, is cut back to that state.
         """
         target = self._targets[name]
-        spill = RowSpill(spill_path(target, what), bands, columns, lambda: write_errors_told(target))
+        spill = RowSpill(spill_path(target, what), bands, columns, lambda: write_errors_told(target), saved)
         self._spills.append(spill)
         return spill
 
@@ -122,6 +130,7 @@ class RasterSet:
                 raster.finish({**tags, MEANING_TAG: self._specs[name].meaning})
         if cancelled():
             raise cancelled_error()
+        self._whole()
         placed: list[Path] = []
         for name, target in self._targets.items():
             try:
@@ -132,6 +141,16 @@ class RasterSet:
             placed.append(target)
         self._discard()  # nothing is left but spills, which nobody needs any more
         progress(Progress(STAGE, len(placed), len(placed)))
+
+    def _whole(self) -> None:
+        """Called once when all files are whole, before the first gets its name."""
+
+    def _close(self) -> None:
+        """Leaves the unfinished files as they are."""
+        unfinished: list[OutputRaster | RowSpill] = [*self._rasters.values(), *self._spills]
+        for file in unfinished:
+            file.close()
+        self._rasters, self._spills = {}, []
 
     def _discard(self) -> list[str]:
         """Removes every `.part` and spill; returns those that stay, each with the reason."""
@@ -144,26 +163,6 @@ class RasterSet:
                 kept.append(f"{file.path} ({error.strerror})")
         self._rasters, self._spills = {}, []
         return kept
-
-
-class OutputWriter(RasterSet):
-    """The outputs of a map of `predict`."""
-
-    def __init__(
-        self,
-        targets: Mapping[str, Path],
-        card: ModelCard,
-        scene_grid: RasterGrid,
-        layout: WindowLayout,
-        attention_heads: str = "all",
-    ) -> None:
-        """As `RasterSet`, with what each output of a model of `card` looks like."""
-        grids = {name: output_grid(name, scene_grid, layout) for name in targets}
-        super().__init__(targets, raster_specs(card, attention_heads), grids)
-
-    def spill_attention(self, heads: int, columns: int) -> RowSpill:
-        """Where rows of the attention wait."""
-        return self.spill("attention", heads, columns)
 
 
 def _put_in_place(part: Path, target: Path) -> None:
@@ -201,7 +200,7 @@ def _check_room(targets: Mapping[str, Path], specs: Mapping[str, RasterSpec], gr
 
 @contextmanager
 def write_errors_told(target: Path) -> Iterator[None]:
-    """Turns what writing `target` raises into SardineError: disk_full, output_read_only."""
+    """Turns what goes wrong while `target` is written into SardineError: disk_full, or output_read_only."""
     try:
         yield
     except (*WRITE_ERRORS, IncompleteRasterError) as error:

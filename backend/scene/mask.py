@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 
@@ -70,6 +71,11 @@ class PolygonMask:
             top, left = inside.row - window.row, inside.column - window.column
             result[top : top + inside.height, left : left + inside.width] = drawn == 1
         return result
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the polygons as they lie on the grid: that of a file would change with each copy of a layer."""
+        return hashlib.sha256(repr(self._polygons).encode("ascii")).hexdigest()
 
     def _window(self) -> PixelWindow | None:
         """The pixels between the outermost of the polygons that touch the grid."""

@@ -176,6 +176,11 @@ class Scene:
         """The pixels that the mask's polygons touch, clipped to the grid; None where no mask was given."""
         return None if self._mask is None else self._mask.window
 
+    @property
+    def mask_sha256(self) -> str | None:
+        """What tells the mask's polygons from others; None where no mask was given."""
+        return None if self._mask is None else self._mask.sha256
+
     def read_mask(self, window: PixelWindow) -> BoolArray:
         """True where a pixel's centre lies inside the mask's polygons, bool [height, width]; all True without a mask."""
         if self._mask is None:

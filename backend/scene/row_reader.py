@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 import numpy as np
@@ -39,20 +39,45 @@ class NewRows:
     patch_wanted: BoolArray
 
 
-def read_rows(scene: SceneReader, card: ModelCard, layout: WindowLayout) -> Iterator[NewRows]:
-    """The new rows of each window row, in order. Each is a fresh array, so a thread may read ahead of the network.
+def read_rows(scene: SceneReader, card: ModelCard, layout: WindowLayout, first: int = 0) -> Iterator[tuple[int, NewRows]]:
+    """The number of each window row from `first` on, and its new rows, in order; of the first one all its rows.
+
+    Each is a fresh array, so a thread may read ahead of the network. Whatever the first one is, the scene is read in the same
+    pieces: a warped one may differ in the last digits where a piece ends elsewhere.
 
     What the network sees does not depend on the mask, nor on where the region ends inside the scene: a masked map equals the
     whole map where it has values.
     """
-    canvas, region = layout.canvas, layout.region
+    pieces: list[NewRows] = []
     read_px = 0
-    for start in layout.row_starts:
-        window = PixelWindow(canvas.row + read_px, canvas.column, start + layout.window_px - read_px, canvas.width)
-        x, valid = standardise(scene.read(window), card.bands)
-        wanted = wanted_pixels(scene, region, window, valid)
-        yield NewRows(x, wanted, any_in_patch(valid, layout.patch_px), any_in_patch(wanted, layout.patch_px))
-        read_px = start + layout.window_px
+    for index, start in enumerate(layout.row_starts):
+        end_px = start + layout.window_px
+        unused_px = max(0, layout.row_starts[first] - read_px) if first < len(layout.row_starts) else end_px
+        if unused_px < end_px - read_px:
+            pieces.append(_new_rows(scene, card, layout, read_px, end_px, unused_px))
+        if index >= first:
+            yield index, _joined(pieces)
+            pieces = []
+        read_px = end_px
+
+
+def _new_rows(scene: SceneReader, card: ModelCard, layout: WindowLayout, start_px: int, end_px: int, unused_px: int) -> NewRows:
+    """Rows of the canvas from `start_px` to `end_px`, without the first `unused_px`, which are read all the same."""
+    canvas, patch = layout.canvas, layout.patch_px
+    window = PixelWindow(canvas.row + start_px, canvas.column, end_px - start_px, canvas.width)
+    x, valid = standardise(scene.read(window), card.bands)
+    wanted = wanted_pixels(scene, layout.region, window, valid)
+    x, valid, wanted = x[:, unused_px:], valid[unused_px:], wanted[unused_px:]
+    return NewRows(x, wanted, any_in_patch(valid, patch), any_in_patch(wanted, patch))
+
+
+def _joined(pieces: list[NewRows]) -> NewRows:
+    """The rows of all `pieces`, one below the other."""
+    if len(pieces) == 1:
+        return pieces[0]
+    # Rows are the last axis but one in all of them.
+    joined = {item.name: np.concatenate([getattr(piece, item.name) for piece in pieces], axis=-2) for item in fields(NewRows)}
+    return NewRows(**joined)
 
 
 def wanted_pixels(scene: SceneReader, region: PixelWindow, window: PixelWindow, valid: BoolArray) -> BoolArray:

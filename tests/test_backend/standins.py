@@ -16,7 +16,8 @@ from backend.grid import PixelWindow, RasterGrid
 from backend.network.forward import BatchRunner
 from backend.network.model import Prediction
 from backend.output.row_spill import RowSpill
-from backend.predict import Summary, predict
+from backend.predict import predict
+from backend.run_state import Summary
 from backend.windows import WindowLayout, lay_windows
 
 

@@ -14,8 +14,8 @@ import torch
 from backend.__main__ import main
 from backend.network.model import build_model
 from backend.network.model_file import save_model
-from backend.predict import check_outputs
 from backend.protocol import PROTOCOL_VERSION, JobRequest, OutputPaths, SardineError
+from backend.request_checks import check_outputs
 from tests.test_backend.cards import encoder_only_card, small_card
 from tests.test_backend.test_bad_input import radar, write_tif
 

@@ -8,8 +8,10 @@ from torch import nn
 
 from backend.classify import classify
 from backend.network.forward import BatchRunner, is_out_of_memory
-from backend.predict import Summary, check_outputs, predict
+from backend.predict import predict
 from backend.protocol import BandSource, ErrorCode, JobRequest, OutputPaths, SardineError
+from backend.request_checks import check_outputs
+from backend.run_state import Summary
 from tests.test_backend.cards import encoder_only_card, small_card
 from tests.test_backend.standins import ArrayScene, MemorySink, ShiftEquivariant, layout_for, run, speckled_scene
 

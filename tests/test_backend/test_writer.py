@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +11,16 @@ import pytest
 import rasterio
 
 from backend.grid import PixelWindow, RasterGrid
+from backend.output.map_writer import MapWriter, output_grid
 from backend.output.paths import check_output_paths
-from backend.output.raster import overview_factors
-from backend.output.writer import OutputWriter, output_grid
+from backend.output.tiles import overview_factors
 from backend.protocol import ErrorCode, SardineError
 from backend.strip import Strip
 from backend.windows import lay_windows
 from tests.test_backend.cards import encoder_only_card, small_card
 
 CARD = small_card()
+OutputWriter = partial(MapWriter, identity={"scene": "one"})
 UTM = rasterio.crs.CRS.from_epsg(32633).to_wkt()
 ALL = ("landcover", "confidence", "probabilities", "attention")
 HEIGHT, WIDTH = 700, 530
@@ -154,7 +156,7 @@ def test_overviews_should_go_down_to_one_tile(height, width, factors):
     assert overview_factors(height, width) == factors
 
 
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (256, 256), (257, 255), (512, 3)])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (256, 256), (257, 255), (512, 3), (4100, 30)])
 def test_any_size_should_be_written_whole(tmp_path, height, width):
     values = write(tmp_path, grid=scene_grid(height, width))
     for name in ALL:
