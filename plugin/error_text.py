@@ -76,6 +76,7 @@ def actions() -> dict[ErrorCode, str]:
         ErrorCode.BANDS_SWAPPED: tr("Exchange the VV band and the VH band, or choose a scene that holds them."),
         ErrorCode.BOUNDS_OUTSIDE: tr("Choose an extent that touches the raster."),
         ErrorCode.MASK_OUTSIDE: tr("Choose a mask that touches the raster."),
+        ErrorCode.RESUME_REFUSED: tr("Repeat the run as it was, or untick “Go on where a stopped run was” to begin anew."),
         ErrorCode.DEVICE_UNAVAILABLE: tr("Set the device to auto or cpu."),
     }
 

@@ -17,8 +17,8 @@ from .units import unit_text
 PART_SUFFIX = ".part"
 """The backend writes `<name>.part` and renames it when it is whole."""
 
-SIDECAR_SUFFIXES = (".aux.xml", ".ovr", ".msk", ".rows")
-"""What GDAL may put beside a raster, and rows that wait for the last of them (`backend/output/paths.py`, `spill_path`)."""
+SIDECAR_SUFFIXES = (".aux.xml", ".ovr", ".msk", ".rows", ".json", ".json.new")
+"""What GDAL may put beside a raster, rows that wait for the last of them, and the journal of a run (`backend/output/paths.py`)."""
 
 
 def summary_lines(result: JobResult, card: ModelCard) -> list[str]:

@@ -48,6 +48,7 @@ class AttentionAlgorithm(SceneAlgorithm):
             ours.model_file(),
             ours.attention_heads(),
             *ours.settings(),
+            ours.resume(),
             ours.raster_output("ATTENTION", optional=False),
             ours.summary_output(),
         ):

@@ -19,7 +19,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QThread
 from qgis.PyQt.QtGui import QIcon
 
-from ...backend.protocol import ErrorCode, Request, Result, SardineError, TaskResult
+from ...backend.protocol import ErrorCode, JobRequest, Request, Result, SardineError, TaskResult
 from .. import settings
 from ..child.backend_environment import BackendCommand
 from ..child.backend_process import BackendError, BackendRun, Patience
@@ -93,7 +93,8 @@ class BackendAlgorithm(QgsProcessingAlgorithm):
     ) -> Result:
         """The result of `request`, which writes the files `outputs`; `listener` is told what goes on, by default a `JobFeedback`.
 
-        Raises BackendError, when what the backend printed is in the log and its unfinished files are gone.
+        Raises BackendError, when what the backend printed is in the log and its unfinished files are gone, but for those of a
+        request that may be resumed.
         """
         if self._command is None:
             raise not_prepared()
@@ -103,7 +104,8 @@ class BackendAlgorithm(QgsProcessingAlgorithm):
             if error.log and error.code is not ErrorCode.CANCELLED:
                 feedback.pushDebugInfo(tr("What the backend printed:"))
                 feedback.pushDebugInfo(error.log)
-            if error.code in PARTS_LEFT_BY:
+            kept = isinstance(request, JobRequest) and request.resume
+            if error.code in PARTS_LEFT_BY and not kept:
                 for left in _remove_parts(list(outputs)):
                     feedback.pushWarning(tr("An unfinished file could not be removed: {file}").format(file=left))
             raise

@@ -56,6 +56,7 @@ class JobAlgorithm(BackendAlgorithm):
             attention_scope=self.parameterAsString(parameters, "ATTENTION_SCOPE", context),
             overwrite=True,  # Processing has asked already whether a file may be replaced
             allow_coarse=self.parameterAsBoolean(parameters, "ALLOW_COARSE", context),
+            resume=self.parameterAsBoolean(parameters, "RESUME", context),
         )
 
     def run_job(self, request: JobRequest, feedback: QgsProcessingFeedback) -> JobResult:

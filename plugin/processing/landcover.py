@@ -50,6 +50,7 @@ class LandcoverAlgorithm(SceneAlgorithm):
             ours.model_file(),
             *ours.settings(),
             ours.advanced(ours.attention_heads()),
+            ours.resume(),
             ours.raster_output("LANDCOVER"),
             ours.raster_output("CONFIDENCE"),
             ours.raster_output("PROBABILITIES", by_default=False),

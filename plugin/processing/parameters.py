@@ -139,6 +139,17 @@ def attention_heads() -> QgsProcessingParameterDefinition:
     )
 
 
+def resume() -> QgsProcessingParameterDefinition:
+    """Whether a run that does not finish is kept, and gone on with."""
+    return advanced(
+        QgsProcessingParameterBoolean("RESUME", tr("Go on where a stopped run was"), defaultValue=False),
+        tr(
+            "For long runs into files that you name: if the run is stopped or dies, what is done stays beside the files, and the "
+            "same run goes on from there. Without it nothing is left behind, but of a backend that was killed with QGIS."
+        ),
+    )
+
+
 def raster_output(name: str, *, optional: bool = True, by_default: bool = True) -> QgsProcessingParameterDefinition:
     """The destination of the raster with parameter id `name`; `by_default` says whether its box is ticked in a dialog."""
     destination = QgsProcessingParameterRasterDestination(name, raster_labels()[name], None, optional, by_default)

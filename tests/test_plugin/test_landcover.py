@@ -178,17 +178,20 @@ def test_algorithm_should_raise_what_the_backend_reported(algorithm, python, par
     assert feedback.details[-1] == "D"
 
 
-def test_algorithm_should_remove_what_a_killed_backend_left(algorithm, python, parameters, context, tmp_path) -> None:
+@pytest.mark.parametrize("resume", [False, True])
+def test_algorithm_should_remove_what_a_killed_backend_left_unless_it_may_go_on(
+    resume, algorithm, python, parameters, context, tmp_path
+) -> None:
     python("killed")
     target = tmp_path / "lc.tif"
-    left = [output_paths.part_path(target), output_paths.spill_path(target), tmp_path / "lc.tif.part.ovr"]
+    left = [output_paths.part_path(target), output_paths.spill_path(target), output_paths.journal_path(target)]
     for path in left:
         path.write_bytes(b"half")
     feedback = LoggedFeedback()
-    assert "signal 9" in failure_of(algorithm, parameters, context, feedback)
+    assert "signal 9" in failure_of(algorithm, {**parameters, "RESUME": resume}, context, feedback)
     assert feedback.details[-1].startswith("first words")
     assert feedback.details[-1].endswith("last words")
-    assert not any(path.exists() for path in left)
+    assert [path.exists() for path in left] == [resume] * 3
     assert not (tmp_path / "lc.tif").exists()
 
 
