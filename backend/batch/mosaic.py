@@ -31,9 +31,11 @@ from rasterio.windows import Window
 from ..grid import PixelWindow, RasterGrid
 from ..job_stream import cancelled_error
 from ..model_card import ModelCard
+from ..output.compression import DEFLATE_LEVEL
 from ..output.paths import part_path
-from ..output.raster import DEFLATE_LEVEL, TILE_PX, remove_with_sidecars
+from ..output.raster import remove_with_sidecars
 from ..output.raster_specs import RasterSpec, landcover_spec
+from ..output.tiles import TILE_PX
 from ..output.writer import MEANING_TAG, RasterSet, write_errors_told
 from ..protocol import ErrorCode, FromChild, Progress, SardineError
 from ..scene.sources import open_raster

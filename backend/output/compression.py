@@ -13,7 +13,7 @@ from rasterio.io import MemoryFile
 THREADS = 2
 """Compression runs beside the network; more threads than this would take its cores."""
 
-OVERVIEW_LEVEL = "5"
+DEFLATE_LEVEL = 5
 """Deflate's level 6, GDAL's own, takes up to three times the time for files 1% to 6% smaller (measured). A file that is opened
 to be written on has it all the same: GDAL takes no level there."""
 

@@ -28,7 +28,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from ..grid import RasterGrid
-from .compression import OVERVIEW_LEVEL, compression_threads
+from .compression import DEFLATE_LEVEL, compression_threads
 from .part_state import PartState, Span
 from .raster_specs import RasterSpec
 from .tiles import TILE_PX, IncompleteRasterError, overview_factors, tile_bytes, tile_count
@@ -138,7 +138,7 @@ class OutputRaster:
             self._flush()
         self._dataset.close()
         self._check_ours()
-        with rasterio.Env(GDAL_NUM_THREADS=self._threads, ZLEVEL_OVERVIEW=OVERVIEW_LEVEL), self._open() as dataset:
+        with rasterio.Env(GDAL_NUM_THREADS=self._threads, ZLEVEL_OVERVIEW=str(DEFLATE_LEVEL)), self._open() as dataset:
             dataset.update_tags(**tags)
             factors = overview_factors(self._grid.height, self._grid.width)
             if factors:
@@ -221,7 +221,7 @@ class OutputRaster:
         factors = overview_factors(self._grid.height, self._grid.width)
         with rasterio.open(self.path, driver="GTiff") as dataset:
             for band in range(1, len(self._spec.bands) + 1):
-                # Their number alone: rasterio works factors out from widths, and of 30 px an eighth is 4, which looks like a seventh.
+                # Their number alone: rasterio works factors out from widths, and an eighth of 30 px is 4, as if it were a seventh.
                 if len(dataset.overviews(band)) != len(factors):
                     raise IncompleteRasterError(f"overviews {dataset.overviews(band)} of band {band} where {factors} were built")
                 for level, factor in enumerate([1, *factors]):
