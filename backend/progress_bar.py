@@ -29,7 +29,12 @@ class ProgressBar:
             self.close()
             self._stage = progress.stage
             bar = self._bar = tqdm(
-                total=progress.total, desc=progress.stage, unit=" steps", mininterval=0.1 if sys.stderr.isatty() else 15, leave=True
+                total=progress.total,
+                initial=progress.done,  # of a run that goes on: no part of this one's rate
+                desc=progress.stage,
+                unit=" steps",
+                mininterval=0.1 if sys.stderr.isatty() else 15,
+                leave=True,
             )
         else:
             bar = self._bar

@@ -148,7 +148,10 @@ class MapWriter(RasterSet):
             self._journal.remove()
 
     def _discard(self) -> list[str]:
+        ours = all(raster.is_ours() for raster in self._rasters.values())
         kept = super()._discard()
+        if not ours:  # the journal is that of another run too
+            return kept
         try:
             self._journal.remove()
         except OSError as error:

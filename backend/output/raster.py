@@ -154,6 +154,7 @@ class OutputRaster:
         if self._kept and self.next_row == self._grid.height:
             self._flush()
         rows = self.next_row - self._kept
+        self._check_ours()
         if self._saved is None or rows > self._saved.rows:
             self._dataset.close()
             self._sync()
@@ -170,12 +171,11 @@ class OutputRaster:
     def discard(self) -> None:
         """Closes and removes the file and what GDAL may have put beside it. Raises OSError where it cannot be removed."""
         self.close()
-        if self._is_ours():
+        if self.is_ours():
             remove_with_sidecars(self.path)
 
     def _new_tiles(self, rows: int) -> list[Span]:
         """Where the tiles of the rows that were not saved yet lie in the closed file."""
-        self._check_ours()
         file_bytes = self.path.stat().st_size
         first = tile_count(self._saved.rows) if self._saved else 0
         with rasterio.open(self.path, driver="GTiff") as dataset:
@@ -203,7 +203,7 @@ class OutputRaster:
         finally:
             os.close(descriptor)
 
-    def _is_ours(self) -> bool:
+    def is_ours(self) -> bool:
         """Whether the file at the path is still the one that was created: another run may have replaced it."""
         try:
             file = self.path.stat()
@@ -212,7 +212,7 @@ class OutputRaster:
         return (file.st_dev, file.st_ino) == self._file_id
 
     def _check_ours(self) -> None:
-        if not self._is_ours():
+        if not self.is_ours():
             raise ReplacedRasterError("another program replaced or removed it")
 
     def _check_whole(self) -> None:

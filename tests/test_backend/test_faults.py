@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import rasterio
 import torch
@@ -18,6 +19,7 @@ from backend.__main__ import main
 from backend.job import run_job
 from backend.network.model import build_model
 from backend.network.model_file import save_model
+from backend.output import map_writer
 from backend.protocol import BandSource, ErrorCode, JobRequest, OutputPaths, Progress, SardineError
 from tests.test_backend.cards import small_card
 from tests.test_backend.test_bad_input import radar, write_tif
@@ -102,6 +104,23 @@ def test_scene_deleted_while_running_should_not_lose_the_map(model, out, tmp_pat
     assert [path.name for path in out.iterdir()] == ["landcover.tif"]
 
 
+def test_scene_cut_short_while_running_should_be_told_and_leave_nothing(model, out, tmp_path):
+    # More than GDAL keeps of it in memory.
+    db = np.broadcast_to(radar(64, 1024).repeat(150, axis=1), (2, 9600, 1024))
+    scene = write_tif(tmp_path / "scene.tif", db, descriptions=("VV", "VH"))
+
+    def report(message):
+        if isinstance(message, Progress) and message.stage == "mapping" and message.done:
+            os.truncate(scene, 200_000)  # of 78 million
+
+    with pytest.raises(SardineError) as caught:
+        run_job(request(scene, model, out), report, lambda: False)
+    assert caught.value.code is ErrorCode.SOURCE_UNREADABLE
+    assert not caught.value.refused
+    assert "scene.tif" in caught.value.found
+    assert list(out.iterdir()) == []
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a folder with open files")
 def test_output_folder_deleted_while_running_should_be_a_failure(model, out, tmp_path):
     scene = write_tif(tmp_path / "scene.tif", radar(600, 100), descriptions=("VV", "VH"))
@@ -130,6 +149,42 @@ def small_disk(tmp_path):
         pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
+
+
+def resize(disk, size_kb):
+    subprocess.run(["mount", "-o", f"remount,size={size_kb}k", str(disk)], check=True)
+
+
+def confidence_of(scene, model, folder, *extra):
+    return [*arguments(scene, model, folder, *extra)[:7], "--confidence", str(folder / "confidence.tif"), "--json", *extra]
+
+
+@pytest.mark.parametrize(("where", "share"), [("half of the rows", 0.5), ("the last overview", 1.0)])
+def test_disk_that_fills_up_should_be_told_and_more_room_should_let_the_run_go_on(
+    where, share, model, small_disk, out, tmp_path, monkeypatch, capsys
+):
+    """Blocks of these disks are of 4 kB: the second one lacks the last of them, in which the smallest overview lies."""
+    monkeypatch.setattr(map_writer, "SAVE_S", 0.0)
+    scene = write_tif(tmp_path / "scene.tif", radar(1100, 300), descriptions=("VV", "VH"))
+    assert main(confidence_of(scene, model, out)) == 0
+    file_kb = (out / "confidence.tif").stat().st_size / 1024
+    with rasterio.open(out / "confidence.tif") as file:
+        whole = file.read()
+    resize(small_disk, 1000)
+    (small_disk / "filler").write_bytes(bytes(100 * 1024))
+    journal_kb = 12  # the journal and its successor
+    resize(small_disk, 4 * int((100 + share * file_kb + journal_kb) / 4) - (4 if share == 1.0 else 0))
+    for resume in ([], ["--resume"]):
+        capsys.readouterr()
+        assert main(confidence_of(scene, model, small_disk, *resume)) == 3
+        assert failure_of(capsys)["code"] == "disk_full"
+        left = sorted(path.name for path in small_disk.iterdir() if path.name != "filler")
+        assert left == (["confidence.tif.part", "confidence.tif.part.json"] if resume else [])
+    (small_disk / "filler").unlink()
+    assert main(confidence_of(scene, model, small_disk, "--resume")) == 0
+    assert "goes on where" in capsys.readouterr().err
+    with rasterio.open(small_disk / "confidence.tif") as file:
+        np.testing.assert_array_equal(file.read(), whole)
 
 
 def test_disk_that_fills_up_should_be_told_and_be_left_empty(model, small_disk, tmp_path, capsys):
@@ -183,28 +238,36 @@ def test_terminal_that_is_closed_should_cancel_and_leave_nothing(tall_scene, mod
     assert list(out.iterdir()) == []
 
 
-LITTLE_MEMORY = """
-import resource, sys
+LITTLE_MEMORY = r"""
+import re, resource, sys
 import torch, rasterio, scipy  # noqa
 from backend.__main__ import main
 import backend.job
-held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (held + 200 * 2**20,) * 2)
-sys.exit(main(sys.argv[1:]))
+name, size, more_mb = sys.argv[1:4]
+held = 1024 * int(re.search(size + r":\s+(\d+) kB", open("/proc/self/status").read())[1])
+resource.setrlimit(getattr(resource, name), (held + int(more_mb) * 2**20,) * 2)
+sys.exit(main(sys.argv[4:]))
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux alone tells and limits a process's memory so")
-def test_memory_that_runs_out_should_be_told_and_leave_nothing(model, out, tmp_path):
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux alone tells and limits a process's memory so")
+@pytest.mark.parametrize(
+    ("limit", "size", "more_mb", "window_px", "scope"),
+    [
+        ("RLIMIT_AS", "VmSize", 200, 2048, "window"),  # one window takes gigabytes
+        ("RLIMIT_AS", "VmSize", 100, 512, "scene"),  # while the scene is sampled; GDAL could no longer start a thread then
+        ("RLIMIT_DATA", "VmData", 60, 512, "scene"),
+    ],
+)
+def test_memory_that_runs_out_should_be_told_and_leave_nothing(limit, size, more_mb, window_px, scope, out, tmp_path):
     scene = write_tif(tmp_path / "scene.tif", radar(64, 3000), descriptions=("VV", "VH"))
-    wide = small_card(window_px=2048)  # one window of it takes gigabytes
+    wide = small_card(window_px=window_px)
     path = tmp_path / "wide.safetensors"
     save_model(path, wide, build_model(wide))
-    # Without the pass that samples the scene's query, which takes the encoder alone and half a minute.
-    one_window = ("--batch-size", "1", "--device", "cpu", "--attention-scope", "window")
+    one_window = ("--batch-size", "1", "--device", "cpu", "--attention-scope", scope)
     child = subprocess.run(
-        [sys.executable, "-c", LITTLE_MEMORY, *arguments(scene, path, out, *one_window)],
-        capture_output=True, text=True, timeout=100, env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        [sys.executable, "-c", LITTLE_MEMORY, limit, size, str(more_mb), *arguments(scene, path, out, *one_window)],
+        capture_output=True, text=True, timeout=200, env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert child.returncode == 3, child.stderr
     failure = json.loads(child.stdout.splitlines()[-1])
