@@ -145,7 +145,7 @@ def resume() -> QgsProcessingParameterDefinition:
         QgsProcessingParameterBoolean("RESUME", tr("Go on where a stopped run was"), defaultValue=False),
         tr(
             "For long runs into files that you name: if the run is stopped or dies, what is done stays beside the files, and the "
-            "same run goes on from there. Without it nothing is left behind, but of a backend that was killed with QGIS."
+            "same run goes on from there. Otherwise nothing is left behind."
         ),
     )
 

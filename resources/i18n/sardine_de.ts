@@ -2861,5 +2861,21 @@ Rechnet auf: {devices}</translation>
         <source>Use a scene at full resolution, or tick “Take pixels that are too coarse” among the advanced options.</source>
         <translation>Eine Szene in voller Auflösung verwenden oder bei den erweiterten Optionen „Zu grobe Pixel annehmen“ ankreuzen.</translation>
     </message>
+    <message>
+        <source>The unfinished run cannot go on</source>
+        <translation>Der unvollendete Lauf kann nicht weitergehen</translation>
+    </message>
+    <message>
+        <source>Repeat the run as it was, or untick “Go on where a stopped run was” to begin anew.</source>
+        <translation>Den Lauf wiederholen, wie er war, oder „Fortsetzen, wo ein abgebrochener Lauf war“ abwählen, um neu zu beginnen.</translation>
+    </message>
+    <message>
+        <source>Go on where a stopped run was</source>
+        <translation>Fortsetzen, wo ein abgebrochener Lauf war</translation>
+    </message>
+    <message>
+        <source>For long runs into files that you name: if the run is stopped or dies, what is done stays beside the files, and the same run goes on from there. Otherwise nothing is left behind.</source>
+        <translation>Für lange Läufe in Dateien, die Sie benennen: Wird der Lauf abgebrochen oder stirbt er, so bleibt neben den Dateien, was fertig ist, und derselbe Lauf geht von dort weiter. Sonst bleibt nichts zurück.</translation>
+    </message>
 </context>
 </TS>
