@@ -19,7 +19,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QThread
 from qgis.PyQt.QtGui import QIcon
 
-from ...backend.protocol import ErrorCode, JobRequest, Request, Result, SardineError, TaskResult
+from ...backend.protocol import BatchRequest, ErrorCode, JobRequest, Request, Result, SardineError, TaskResult
 from .. import settings
 from ..child.backend_environment import BackendCommand
 from ..child.backend_process import BackendError, BackendRun, Patience
@@ -104,7 +104,8 @@ class BackendAlgorithm(QgsProcessingAlgorithm):
             if error.log and error.code is not ErrorCode.CANCELLED:
                 feedback.pushDebugInfo(tr("What the backend printed:"))
                 feedback.pushDebugInfo(error.log)
-            kept = isinstance(request, JobRequest) and request.resume
+            settings_of_run = request.settings if isinstance(request, BatchRequest) else request
+            kept = isinstance(settings_of_run, JobRequest) and settings_of_run.resume
             if error.code in PARTS_LEFT_BY and not kept:
                 for left in _remove_parts(list(outputs)):
                     feedback.pushWarning(tr("An unfinished file could not be removed: {file}").format(file=left))

@@ -84,6 +84,7 @@ class LandcoverBatchAlgorithm(JobAlgorithm):
             ours.mask(),
             *ours.settings(),
             ours.advanced(ours.attention_heads()),
+            ours.resume(),
             helped(
                 QgsProcessingParameterFolderDestination("OUTPUT_FOLDER", tr("Folder for the results")),
                 tr("Results are called <scene>_landcover.tif and so on."),

@@ -90,6 +90,7 @@ def test_request_should_hold_what_was_chosen(algorithm, python, parameters, cont
         "CALIBRATION_DB": 55.5,
         "SPACING_M": 10,
         "ALLOW_COARSE": True,
+        "RESUME": True,
         "ATTENTION": parameters["LANDCOVER"].replace("lc.tif", "at.tif"),
     }
     assert request_of(algorithm, {**parameters, **chosen}, context) == {
@@ -113,6 +114,7 @@ def test_request_should_hold_what_was_chosen(algorithm, python, parameters, cont
         "precision": "fp32",
         "attention_heads": "mean",
         "attention_scope": "window",
+        "resume": True,
         "batch_size": None,
         "overwrite": True,
         "allow_coarse": True,

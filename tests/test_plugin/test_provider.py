@@ -26,6 +26,7 @@ SETTINGS = {
     "ALLOW_COARSE": "boolean",
     "ATTENTION_HEADS": "enum",
     "ATTENTION_SCOPE": "enum",
+    "RESUME": "boolean",
 }
 PARAMETERS = {
     "landcover": {
@@ -77,6 +78,7 @@ DEFAULTS = {
     "ATTENTION_HEADS": "all",
     "ATTENTION_SCOPE": "scene",
     "ALLOW_COARSE": False,
+    "RESUME": False,
 }
 
 
