@@ -19,7 +19,6 @@ from backend.__main__ import main
 from backend.job import run_job
 from backend.network.model import build_model
 from backend.network.model_file import save_model
-from backend.output import map_writer
 from backend.protocol import BandSource, ErrorCode, JobRequest, OutputPaths, Progress, SardineError
 from tests.test_backend.cards import small_card
 from tests.test_backend.test_bad_input import radar, write_tif
@@ -149,42 +148,6 @@ def small_disk(tmp_path):
         pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
-
-
-def resize(disk, size_kb):
-    subprocess.run(["mount", "-o", f"remount,size={size_kb}k", str(disk)], check=True)
-
-
-def confidence_of(scene, model, folder, *extra):
-    return [*arguments(scene, model, folder, *extra)[:7], "--confidence", str(folder / "confidence.tif"), "--json", *extra]
-
-
-@pytest.mark.parametrize(("where", "share"), [("half of the rows", 0.5), ("the last overview", 1.0)])
-def test_disk_that_fills_up_should_be_told_and_more_room_should_let_the_run_go_on(
-    where, share, model, small_disk, out, tmp_path, monkeypatch, capsys
-):
-    """Blocks of these disks are of 4 kB: the second one lacks the last of them, in which the smallest overview lies."""
-    monkeypatch.setattr(map_writer, "SAVE_S", 0.0)
-    scene = write_tif(tmp_path / "scene.tif", radar(1100, 300), descriptions=("VV", "VH"))
-    assert main(confidence_of(scene, model, out)) == 0
-    file_kb = (out / "confidence.tif").stat().st_size / 1024
-    with rasterio.open(out / "confidence.tif") as file:
-        whole = file.read()
-    resize(small_disk, 1000)
-    (small_disk / "filler").write_bytes(bytes(100 * 1024))
-    journal_kb = 12  # the journal and its successor
-    resize(small_disk, 4 * int((100 + share * file_kb + journal_kb) / 4) - (4 if share == 1.0 else 0))
-    for resume in ([], ["--resume"]):
-        capsys.readouterr()
-        assert main(confidence_of(scene, model, small_disk, *resume)) == 3
-        assert failure_of(capsys)["code"] == "disk_full"
-        left = sorted(path.name for path in small_disk.iterdir() if path.name != "filler")
-        assert left == (["confidence.tif.part", "confidence.tif.part.json"] if resume else [])
-    (small_disk / "filler").unlink()
-    assert main(confidence_of(scene, model, small_disk, "--resume")) == 0
-    assert "goes on where" in capsys.readouterr().err
-    with rasterio.open(small_disk / "confidence.tif") as file:
-        np.testing.assert_array_equal(file.read(), whole)
 
 
 def test_disk_that_fills_up_should_be_told_and_be_left_empty(model, small_disk, tmp_path, capsys):

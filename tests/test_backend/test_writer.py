@@ -15,6 +15,7 @@ from backend.output.map_writer import MapWriter, output_grid
 from backend.output.paths import check_output_paths
 from backend.output.tiles import overview_factors
 from backend.protocol import ErrorCode, SardineError
+from backend.run_state import RunState, Summary
 from backend.strip import Strip
 from backend.windows import lay_windows
 from tests.test_backend.cards import encoder_only_card, small_card
@@ -331,6 +332,49 @@ def test_disk_should_be_noticed_as_full_at_whatever_byte_it_fills_up(small_disk)
     whole = ends.count("whole")
     assert 0 < whole < len(ends)
     assert ends == ["disk_full"] * (len(ends) - whole) + ["whole"] * whole
+
+
+def write_as_a_run(folder, resume):
+    """Writes rows as they come from rows of windows, and saves after each."""
+    grid = scene_grid()
+    layout, values = layout_of(grid), values_of("confidence", grid)
+    targets = check_output_paths(paths(folder, ["confidence"]), [], overwrite=False)
+    with OutputWriter(targets, CARD, grid, layout, resume=resume) as writer:
+        first = layout.window_row_of(writer.start.row) if writer.start else 0
+        for index in range(first, len(layout.row_starts)):
+            row = layout.row_starts[index]
+            writer.write(Strip("confidence", row, values[:, row : row + layout.finished_rows(index)]))
+            writer.save(RunState(index + 1, Summary()))
+        writer.finish({})
+    return values, first
+
+
+@pytest.mark.parametrize("where", ["half of the rows", "the last overview"])
+def test_disk_that_fills_up_should_be_told_and_more_room_should_let_the_run_go_on(where, small_disk, tmp_path, monkeypatch):
+    monkeypatch.setattr("backend.output.map_writer.SAVE_S", 0.0)
+    disk = small_disk(4000)
+    write_as_a_run(disk, resume=False)
+    file_bytes = (disk / "confidence.tif").stat().st_size
+    with rasterio.open(disk / "confidence.tif") as file:
+        tile = {level: int(file.get_tag_item("BLOCK_OFFSET_0_0", "TIFF", bidx=1, ovr=level)) for level in (0, 1)}
+    assert tile[1] > tile[0]  # the smaller overview comes last
+    (disk / "confidence.tif").unlink()
+    (disk / "filler").write_bytes(bytes(3_000_000))
+    # What is left: of the file, up to where it is to break off, in blocks of 4 kB; and the journal, twice, while it is replaced.
+    share = file_bytes // 2 if where == "half of the rows" else tile[1]
+    subprocess.run(["mount", "-o", f"remount,size={(3_000_000 // 4096 + 1 + share // 4096 + 5) * 4096}", str(disk)], check=True)
+    for resume in (False, True):
+        with pytest.raises(SardineError) as caught:
+            write_as_a_run(disk, resume=resume)
+        assert caught.value.code == ErrorCode.DISK_FULL
+        left = sorted(path.name for path in disk.iterdir() if path.name != "filler")
+        assert left == (["confidence.tif.part", "confidence.tif.part.json"] if resume else [])
+    (disk / "filler").unlink()
+    values, first = write_as_a_run(disk, resume=True)
+    assert first > 0
+    assert [path.name for path in disk.iterdir()] == ["confidence.tif"]
+    with rasterio.open(disk / "confidence.tif") as file:
+        np.testing.assert_array_equal(file.read(), values)
 
 
 def test_disk_that_can_never_hold_the_outputs_should_be_refused_before_the_run(small_disk):
