@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -95,16 +96,19 @@ def team_device(wanted: str) -> torch.device:
 
 
 @contextmanager
-def team_for(device: torch.device) -> Iterator[Team]:
-    """The team for as long as it works. Raises ConnectionError where one of its processes was lost."""
+def team_for(device: torch.device, state: Path) -> Iterator[Team]:
+    """The team for as long as it works. Raises ConnectionError, which names the last saved `state`, where a process was lost."""
     team = form_team(device)
     try:
         yield team
     except RuntimeError as error:
         if team.size > 1 and _is_lost_connection(error):
-            raise ConnectionError(
-                "Another process of the team was lost. What was saved last is in the run folder: start again with --resume true."
-            ) from error
+            saved = (
+                f"The last good checkpoint is {state}: start the team again with --resume true."
+                if state.is_file()
+                else f"Nothing was saved yet in {state.parent}: start the team again with another --out."
+            )
+            raise ConnectionError(f"Another process of the team was lost. {saved}") from error
         raise
     finally:
         team.disband()

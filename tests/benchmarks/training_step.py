@@ -28,7 +28,7 @@ from backend.network.model import build_model
 from backend.radiometry import standardise
 from training.card import draft_card
 from training.chips.store import ChipSplit
-from training.distributed import Team, team_device, team_for
+from training.distributed import Team, form_team, team_device
 from training.feed import Feeder
 from training.finetuning.config import FinetuneConfig, LabelledDataConfig, NetworkConfig, StoreConfig
 from training.finetuning.labelled_data import open_labelled
@@ -75,10 +75,11 @@ def measure(store: str, case: dict[str, Any]) -> None:
     """Runs `case` on the store and prints what was measured as one line of JSON."""
     asked = Case(**case)
     device = team_device(asked.device)
-    with team_for(device) as team:
-        make = _pretraining if asked.command == "pretrain" else _finetuning
-        step, feed = make(Path(store), asked, device, team)
-        print(json.dumps(_timed(asked, step, feed, device)))
+    team = form_team(device)
+    make = _pretraining if asked.command == "pretrain" else _finetuning
+    step, feed = make(Path(store), asked, device, team)
+    print(json.dumps(_timed(asked, step, feed, device)))
+    team.disband()
 
 
 Step = Callable[[Any], None]

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 import torch
 
 from tests.test_training.stores import simulated_store
+from tests.test_training.teams import start_team
 from training.checkpoint import load_checkpoint
 from training.run import main
 
@@ -79,6 +82,22 @@ def test_divergence_should_stop_with_step_chips_and_last_checkpoint(
     state = state_of(out)
     assert state["step"] <= diverged["step"]
     assert all(torch.isfinite(tensor).all() for tensor in state["segmenter"]["model"].values())
+
+
+def test_team_that_loses_a_process_should_name_the_last_checkpoint_and_be_gone_on_with(
+    root: Path, settings: list[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    process, worker = start_team(root, 29747, [*settings, f"--out={out}", "--steps=100000", "--save_minutes=0"], out)
+    os.kill(worker, signal.SIGKILL)
+    said = process.communicate(timeout=90)[1]
+    assert process.returncode != 0
+    assert said.count(f"failed: Another process of the team was lost. The last good checkpoint is {out / 'state.pt'}") == 1
+    saved = steps_of(out)
+    assert saved > 0
+    # What is named can be gone on with, though by one process; the settings must be the same.
+    assert main([*settings, f"--out={out}", "--steps=100000", "--save_minutes=0", "--resume=true", "--dry_run=true"]) == 0
+    assert steps_of(out) == saved
 
 
 def test_full_disk_should_leave_the_last_checkpoint(root: Path, settings: list[str], tmp_path: Path) -> None:

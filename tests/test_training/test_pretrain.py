@@ -26,6 +26,7 @@ from backend.model_card import ModelCard, read_header
 from backend.network.model import build_model
 from backend.protocol import BandSource, JobRequest, OutputPaths
 from tests.test_training.made_stores import made_chip, write_store
+from tests.test_training.teams import start_team
 from training.checkpoint import load_checkpoint
 from training.checks import machine_problems
 from training.pretraining.config import PretrainConfig
@@ -238,27 +239,6 @@ def test_run_that_was_killed_should_go_on_from_what_was_saved(root: Path, scenes
     assert steps[-1] == 8
 
 
-def start_team(root: Path, port: int, more: list[str], out: Path) -> tuple[subprocess.Popen[str], int]:
-    """Two processes that train until they are stopped: the launcher, and the process id of the second one."""
-    import psutil
-
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port)]
-    process = subprocess.Popen(
-        [*command, "-m", "training.run", *more],
-        cwd=root,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    began = time.monotonic()
-    while not (out / "metrics.jsonl").is_file() or '"loss"' not in (out / "metrics.jsonl").read_text():
-        assert time.monotonic() - began < 90
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.05)
-    workers = [child for child in psutil.Process(process.pid).children() if child.environ().get("RANK") == "1"]
-    return process, workers[0].pid
-
-
 def test_team_that_is_told_to_stop_should_save_and_be_gone_on_with(root: Path, scenes: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     process, _ = start_team(root, 29743, arguments(scenes, out, "--steps=100000"), out)
@@ -275,7 +255,7 @@ def test_team_that_loses_a_process_should_say_so(root: Path, scenes: Path, tmp_p
     os.kill(worker, signal.SIGKILL)
     said = process.communicate(timeout=90)[1]
     assert process.returncode != 0
-    assert "Another process of the team was lost" in said
+    assert said.count(f"failed: Another process of the team was lost. The last good checkpoint is {out / 'state.pt'}") == 1
     assert state_of(out)["step"] > 0
 
 

@@ -22,6 +22,7 @@ from training.finetuning.run import FinetuneRun
 from training.finetuning.segmenter import Segmenter
 from training.finetuning.start_weights import Start, begin_weights
 from training.interrupt import Interrupt
+from training.state import STATE
 
 
 def finetune(config: FinetuneConfig) -> None:
@@ -33,7 +34,7 @@ def finetune(config: FinetuneConfig) -> None:
     if config.threads:
         torch.set_num_threads(config.threads)
     device = team_device(config.device)
-    with team_for(device) as team:
+    with team_for(device, config.out / STATE) as team:
         run = _prepare(config, device, team)
         if config.dry_run:
             return

@@ -21,6 +21,7 @@ from training.pretraining.crops import CHIP_SPACING_M
 from training.pretraining.data import ChipSource, Probe, open_source, plan_step, steps_per_epoch
 from training.pretraining.dino import Dino, Schedules
 from training.pretraining.run import PretrainRun
+from training.state import STATE
 
 
 def pretrain(config: PretrainConfig) -> None:
@@ -32,7 +33,7 @@ def pretrain(config: PretrainConfig) -> None:
     if config.threads:
         torch.set_num_threads(config.threads)
     device = team_device(config.device)
-    with team_for(device) as team:
+    with team_for(device, config.out / STATE) as team:
         run = _prepare(config, device, team)
         if config.dry_run:
             return
