@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Sentinel-1-like scenes with labels, from a physical recipe. Everything follows from the seed.
 
-ground (fields, forest, towns, rivers, lakes, coast, wetland, bare) -> VV and VH levels, texture and relief -> incidence trend
--> speckle -> noise -> swath edge. The ground is in `simulate_layout.py`, the radar and the sources of its numbers in
-`simulate_radar.py`.
+ground (fields, forest, towns, rivers, lakes, coast, wetland, bare; `layout.py`) -> VV and VH levels, texture, states of fields
+(`levels.py`) -> relief, incidence trend, wind, buildings (`radar.py`) -> speckle -> noise -> swath edge (`reception.py`). Each file
+names the sources of its numbers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from training.simulation.fields import F32
 from training.simulation.layout import UNLABELLED, draw_ground
 from training.simulation.radar import RadarSettings, observe
 
-RECIPE = "sardine-simulation-1"
+RECIPE = "sardine-simulation-2"
 """Raised when the same seed gives other pixels."""
 
 
