@@ -24,10 +24,12 @@ CONNECT_S = 10
 START_S = 60
 """A worker process imports Dask from a cold disk in some seconds."""
 
-SETTINGS = {
+SETTINGS: dict[str, object] = {
     # The scheduler puts the task of a dead worker on another one: once, then the scene has failed.
     "distributed.scheduler.allowed-failures": 1,
     "distributed.scheduler.work-stealing": False,
+    # A worker that does not answer for five minutes is busy, as on a machine that does much else; its nanny notices a dead one.
+    "distributed.scheduler.worker-ttl": None,
     # Dask's own are one thread for each library, where a scene is to use all cores.
     "distributed.nanny.pre-spawn-environ": {},
     # What a worker would do at a share of the memory that Dask does not know is ours: torch's and GDAL's.
