@@ -61,7 +61,8 @@ def blocks_touched(box: LonLatBox, block_km: float) -> set[str]:
     found = set()
     for row in range(math.floor(box.south / height), math.floor(box.north / height) + 1):
         width = _width(row, height)
-        steps = max(1, math.ceil((box.east - box.west) / width))
+        # An odd number of blocks leaves a half one on either side of 180 degrees: steps of half a block miss none.
+        steps = max(1, math.ceil(2 * (box.east - box.west) / width))
         for step in range(steps + 1):
             longitude = box.west + (box.east - box.west) * step / steps
             found.add(f"block_{row}_{math.floor(_wrapped(longitude) / width)}")
