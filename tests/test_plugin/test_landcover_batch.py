@@ -156,7 +156,7 @@ def test_cancel_should_end_the_batch_and_say_what_is_kept(algorithm, context, fo
 
 def test_real_cancel_should_leave_a_table_and_no_worker(algorithm, context, folder, model, tmp_path, real_backend) -> None:
     """A larger scene than the others, so that it runs when the cancel comes."""
-    write_raster(folder / "zz.tif", np.tile(radar_db(), (1, 12, 12)), descriptions=("VV", "VH"))
+    write_raster(folder / "zz.tif", np.tile(radar_db(), (1, 90, 90)), descriptions=("VV", "VH"))
     parameters = {"FOLDER": str(folder), "MODEL": str(model), "OUTPUT_FOLDER": str(tmp_path / "maps"), "UNITS": "db"}
     parameters |= {"TABLE": str(tmp_path / "table.csv"), "DEVICE": "cpu", "PATTERN": "*.tif"}
     before, seen = worker_count(), []
