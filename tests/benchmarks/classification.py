@@ -119,7 +119,7 @@ def main() -> None:
         )
         if not chosen.without_features:
             print(
-                f"features, once                    {command('features', *common, '--output', str(folder / 'f.tif')):.1f}",
+                f"{'features, once':<32} {times([command('features', *common, '--output', str(folder / 'f.tif'))])}",
                 flush=True,
             )
         for label, chosen_groups in groups.items():
