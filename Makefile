@@ -3,13 +3,12 @@
 #   PYTHON=…        the Python (3.11 or later) for backend and training       PIP_ARGS=…   more arguments for pip
 #   QGIS_PYTHON=…   the Python that QGIS is built for                          QGIS_PROCESS=…
 export PYTHON PIP_ARGS QGIS_PYTHON QGIS_PROCESS MAKECMDGOALS
-.PHONY: help setup demo package test test-python test-idle test-package test-qgis desktop translations lint bench bench-training study clean
+.PHONY: help setup demo package test test-python test-package test-qgis desktop translations lint bench bench-training study clean
 
 help:
 	@echo "make demo [SCENE=scene.tif]   land cover and attention of a simulated (or your) scene, as GeoTIFFs, a picture and a project"
 	@echo "make package [RELEASE=1]      dist/sardine-X.Y.Z.zip for “Install from ZIP”, checked; RELEASE=1 refuses what may not be published"
 	@echo "make test                     all checks and tests"
-	@echo "make test-idle                tests of minutes that need an idle machine: workers of a batch that are killed or cancelled"
 	@echo "make desktop [SCENE=scene.tif] [CREATE=1]   a new user's way by clicks in a QGIS under Xvfb; pictures in build/desktop;"
 	@echo "                              CREATE=1 has the environment made too (minutes, gigabytes from the network)"
 	@echo "make bench [ARGS=--record]    speed, memory and latencies as one table; --record appends it to tests/benchmarks/history.csv"
@@ -39,10 +38,6 @@ lint:
 test-python:
 	@scripts/setup_backend.sh
 	.venv/bin/python -m pytest tests/test_boundaries.py tests/test_answers.py tests/test_backend tests/test_training
-
-test-idle:
-	@scripts/setup_backend.sh
-	.venv/bin/python -m pytest -m idle tests/test_backend
 
 test-package:
 	@scripts/setup_backend.sh

@@ -42,8 +42,11 @@ def count_gpus() -> int:
     return int(torch.cuda.device_count())
 
 
-def stop(batch: str) -> None:
-    """Makes the scenes of `batch` on this worker end as cancelled, those that run and those that begin later."""
+async def stop(batch: str) -> None:
+    """Makes the scenes of `batch` on this worker end as cancelled, those that run and those that begin later.
+
+    A coroutine: Dask refuses to run a plain function without waiting for its answer.
+    """
     _stopped.add(batch)
 
 

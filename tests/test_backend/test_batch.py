@@ -149,7 +149,6 @@ def test_batch_should_map_each_scene_report_failures_and_keep_what_exists(scenes
     assert {name: again["both"][name] for name in figures} == {name: first["both"][name] for name in figures}
 
 
-@pytest.mark.idle
 def test_scene_should_be_the_same_as_predict_makes_it_whatever_workers_die(model, tmp_path):
     """The worker of `a` is killed once, each worker that tries `b`, none of `c`."""
     scenes, out = slow_scenes(tmp_path / "scenes", "abc"), tmp_path / "maps"
@@ -201,7 +200,6 @@ def test_workers_should_end_with_a_batch_that_is_killed(model, tmp_path):
     assert not (out / "a_landcover.tif").exists()
 
 
-@pytest.mark.idle
 def test_cancel_should_keep_what_is_done_tell_of_the_rest_and_leave_no_process(model, tmp_path):
     scenes, out = slow_scenes(tmp_path / "scenes", "abc"), tmp_path / "maps"
     request = BatchRequest(
