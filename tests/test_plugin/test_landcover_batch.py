@@ -159,6 +159,7 @@ def test_real_cancel_should_leave_a_table_and_no_worker(algorithm, context, fold
     write_raster(folder / "zz.tif", np.tile(radar_db(), (1, 90, 90)), descriptions=("VV", "VH"))
     parameters = {"FOLDER": str(folder), "MODEL": str(model), "OUTPUT_FOLDER": str(tmp_path / "maps"), "UNITS": "db"}
     parameters |= {"TABLE": str(tmp_path / "table.csv"), "DEVICE": "cpu", "PATTERN": "*.tif"}
+    parameters |= {"OVERLAP": 0.75}  # sixteen times the windows: the scene lasts
     before, seen = worker_count(), []
 
     def count_and_cancel() -> None:
