@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from backend.model_card import BandSpec, DecoderSpec, EncoderSpec, ModelCard
 from training.classes import worldcover_classes
-from training.config import BandsConfig
+from training.config import SPACING_M, BandsConfig
 from training.finetuning.config import FinetuneConfig, NetworkConfig
-from training.simulation.scene_files import SPACING_M
 
 
 def band_specs(bands: BandsConfig, channel_drop: float = 0.0) -> tuple[BandSpec, ...]:

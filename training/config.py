@@ -10,6 +10,9 @@ from typing import Optional
 from training.simulation.layout import LANDSCAPES
 from training.simulation.radar import RadarSettings
 
+SPACING_M = 10.0
+"""Pixels of chips, simulated scenes and models: the sampling of Sentinel-1's IW GRD high resolution products."""
+
 
 class ConfigError(ValueError):
     """Everything that is wrong with a configuration, in one message."""

@@ -15,8 +15,9 @@ import rasterio
 from rasterio.transform import from_origin
 from rasterio.windows import Window
 
+from training.config import SPACING_M
 from training.simulation.radar import RadarSettings
-from training.simulation.scene_files import BAND_NAMES, SPACING_M
+from training.simulation.scene_files import BAND_NAMES
 from training.simulation.simulate import simulate_scene
 
 HEIGHT_PX, WIDTH_PX = 17_000, 25_000

@@ -21,10 +21,9 @@ from backend.radiometry import BoolArray
 from backend.scene.open import open_bands
 from backend.strip import PROBABILITY_STEPS
 from training.card import band_specs
-from training.config import BandsConfig
+from training.config import SPACING_M, BandsConfig
 from training.evaluate.legends import F32, U8, Legend
 from training.evaluate.scenes import LabelledScene
-from training.simulation.scene_files import SPACING_M
 
 
 @dataclass(frozen=True)

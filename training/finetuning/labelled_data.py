@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from backend.model_card import BandSpec, ModelCard
 from training.chips.store import ChipSplit, ChipStore, StoreError, open_store
+from training.config import SPACING_M
 from training.finetuning.config import FinetuneConfig, StoreConfig
 from training.finetuning.label_sets import label_tables
 from training.metrics import BoolArray
-from training.simulation.scene_files import SPACING_M
 
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]

@@ -18,10 +18,10 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from backend.model_card import BandSpec
+from training.config import SPACING_M
 from training.pretraining.config import CropsConfig
 from training.speckle import speckle_db
 
-CHIP_SPACING_M = 10.0
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
 
@@ -74,7 +74,7 @@ def draw_views(
     area_px = rng.uniform(*scale, shape) * extent_px.prod(axis=-1)
     aspect = np.exp(rng.uniform(math.log(config.aspect[0]), math.log(config.aspect[1]), shape))
     side_px = np.stack([np.sqrt(area_px / aspect), np.sqrt(area_px * aspect)], axis=-1)
-    low, high = (spacing / CHIP_SPACING_M for spacing in config.spacing_m)
+    low, high = (spacing / SPACING_M for spacing in config.spacing_m)
     step_px = np.clip(side_px / view_px, low, np.minimum(high, extent_px / view_px))
     margin_px = step_px * view_px / 2
     gain_db = rng.uniform(-config.gain_db, config.gain_db, (*shape, 1))

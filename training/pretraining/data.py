@@ -20,8 +20,9 @@ from backend.model_card import BandSpec
 from backend.radiometry import standardise
 from training.chips.encoding import decode_tensor
 from training.chips.store import ChipSplit, ChipStore, StoreError, open_store, same_form
+from training.config import SPACING_M
 from training.pretraining.config import PretrainConfig
-from training.pretraining.crops import CHIP_SPACING_M, I64, ViewDraws, draw_views
+from training.pretraining.crops import I64, ViewDraws, draw_views
 
 
 @dataclass(frozen=True)
@@ -187,13 +188,11 @@ def _usable(stores: Sequence[ChipStore], config: PretrainConfig, bands: Sequence
     roles = tuple(band.role for band in bands)
     if not set(roles) <= set(info.bands):
         raise StoreError(f"{stores[0].folder} holds {', '.join(info.bands)}; {', '.join(roles)} are needed.")
-    if info.spacing_m != CHIP_SPACING_M:
-        raise StoreError(
-            f"{stores[0].folder} has chips of {info.spacing_m:g} m; views are made from chips of {CHIP_SPACING_M:g} m."
-        )
+    if info.spacing_m != SPACING_M:
+        raise StoreError(f"{stores[0].folder} has chips of {info.spacing_m:g} m; views are made from chips of {SPACING_M:g} m.")
     crops = config.crops
     view_px = max(crops.global_px, crops.local_px if crops.local_count else 0)
-    least_px = view_px * crops.spacing_m[0] / CHIP_SPACING_M
+    least_px = view_px * crops.spacing_m[0] / SPACING_M
     part_px = config.data.part_px or info.chip_px
     if part_px > info.chip_px:
         raise ValueError(f"data.part_px is {part_px}, the chips of {stores[0].folder} have {info.chip_px} px.")

@@ -13,11 +13,11 @@ from torch import Tensor
 from backend.model_card import EncoderSpec, ModelCard
 from training.card import band_specs
 from training.checks import free_memory_bytes, kept_bytes, machine_problems, needs_text, parameter_count, settings_problems
+from training.config import SPACING_M
 from training.distributed import Team, team_device, team_for
 from training.feed import Feeder
 from training.interrupt import Interrupt
 from training.pretraining.config import PretrainConfig, dino_numbers
-from training.pretraining.crops import CHIP_SPACING_M
 from training.pretraining.data import ChipSource, Probe, open_source, plan_step, steps_per_epoch
 from training.pretraining.dino import Dino, Schedules
 from training.pretraining.run import PretrainRun
@@ -51,7 +51,7 @@ def encoder_card(config: PretrainConfig) -> ModelCard:
         bands=band_specs(config.bands, config.crops.channel_drop),
         classes=(),
         window_px=config.crops.global_px,
-        spacing_m=CHIP_SPACING_M,
+        spacing_m=SPACING_M,
         encoder=EncoderSpec(
             embed_dim=encoder.embed_dim,
             depth=encoder.depth,

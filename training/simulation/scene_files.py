@@ -12,9 +12,9 @@ import rasterio
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
+from training.config import SPACING_M
 from training.simulation.simulate import SimulatedScene
 
-SPACING_M = 10.0
 BAND_NAMES = ("VV", "VH")
 
 
