@@ -70,12 +70,16 @@ class State:
     """Of the scene's fields of that cover."""
     vv_db: float
     ratio_db: float
-    """Mean VV and VV - VH that take the place of the cover's; half of what sets its fields and pixels apart stays."""
+    """Mean VV and VV - VH that take the place of the cover's."""
     spread_db: float
     """Deviation between scenes, of each."""
+    contrast: float = 0.5
+    """How much stays of what sets fields and pixels of the cover apart."""
 
 
 STATES = (
+    # Evergreen rain forest: brighter than other forest, and all of a scene's (coast of Brazil: -7.0, -13.5, split `train`).
+    State(Cover.TREES, 0.15, (1.0, 1.0), -7.0, 6.4, 0.6, contrast=1.0),
     # Tall summer crops, maize above all: a canopy of the levels of trees inside the straight borders of fields.
     State(Cover.CROPS, 0.25, (0.15, 0.85), -9.2, 5.6, 0.8),
     # Wet, rough soil.
@@ -102,7 +106,7 @@ def _put(rng: np.random.Generator, state: State, ground: Ground, season_db: floa
         return
     for values, mean in ((vv_db, vv), (ratio_db, ratio)):
         middle = np.float32(np.median(values[here]))
-        values[here] = np.float32(mean) + np.float32(0.5) * (values[here] - middle)
+        values[here] = np.float32(mean) + np.float32(state.contrast) * (values[here] - middle)
 
 
 def draw_levels(rng: np.random.Generator, ground: Ground) -> tuple[F32, F32]:
