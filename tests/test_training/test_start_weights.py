@@ -122,7 +122,7 @@ def test_files_that_do_not_fit_should_be_refused(tmp_path: Path, capsys: pytest.
     assert "no run folder, and no file of weights" in refused("text.txt")
 
 
-def test_model_file_should_give_encoder_and_decoder_for_the_same_classes(tmp_path: Path) -> None:
+def test_model_file_should_give_encoder_and_decoder_of_the_same_form(tmp_path: Path) -> None:
     card = dataclasses.replace(card_for(), training={"simulated_only": True, "crops_seen": 5})
     torch.manual_seed(3)
     before = build_model(card)
@@ -131,8 +131,23 @@ def test_model_file_should_give_encoder_and_decoder_for_the_same_classes(tmp_pat
     assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in before.state_dict().items())
     assert (start.kind, start.simulated_only, start.notes) == ("model file", True, ())
     assert start.earlier[0]["crops_seen"] == 5
-    other, start = begun(tmp_path / "model.safetensors", card_for(classes=(10, 30, 80)))
+    other, start = begun(tmp_path / "model.safetensors", card_for(skip_width=8))
     assert start.notes == ("the decoder is new",)
     assert torch.equal(other.encoder.pos_embed, before.encoder.pos_embed)
     with pytest.raises(ValueError, match=r"it has 2 heads, network\.num_heads is 4"):
         begun(tmp_path / "model.safetensors", card_for(num_heads=4))
+
+
+def test_decoder_should_keep_what_it_knows_of_the_classes_that_both_have(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    before = build_model(card_for(classes=(10, 50, 80)))
+    save_model(tmp_path / "model.safetensors", card_for(classes=(10, 50, 80)), before, "float32")
+    model, start = begun(tmp_path / "model.safetensors", card_for(classes=(80, 30, 10)))
+    assert start.notes == ("the decoder has yet to learn Grassland", "its classes Built-up are left out")
+    found, old = model.state_dict(), before.state_dict()
+    for part in ("weight", "bias"):
+        now, then = found[f"decoder.classify.{part}"], old[f"decoder.classify.{part}"]
+        assert torch.equal(now[[0, 2]], then[[2, 0]])
+        assert not torch.equal(now[1], then[1])
+    rest = [name for name in old if "classify" not in name]
+    assert all(torch.equal(found[name], old[name]) for name in rest)

@@ -47,8 +47,9 @@ class Start:
 def begin_weights(path: Path | None, model: SardineModel, card: ModelCard) -> Start:
     """Fills `model` (random, of `card`) with the weights at `path`, and tells what they are.
 
-    The encoder is always taken; the decoder where the file holds one of the same form for the same classes. Raises
-    FileNotFoundError, ValueError with all that does not fit, and SardineError for a damaged model file.
+    The encoder is always taken; the decoder where the file holds one of the same form, whose last layer keeps what it knows of
+    the classes that both have. Raises FileNotFoundError, ValueError with all that does not fit, and SardineError for a damaged
+    model file.
     """
     if path is None:
         return Start()
@@ -65,8 +66,10 @@ def begin_weights(path: Path | None, model: SardineModel, card: ModelCard) -> St
                 f"{card.encoder.num_heads}"
             )
     model.encoder.load_state_dict(fitted)
-    if source is not None and _same_decoder(source, card):
-        model.decoder.load_state_dict(decoder)  # type: ignore[union-attr]
+    if source is not None and model.decoder is not None and _same_decoder(source, card):
+        kept, new = fit_classes(decoder, model.decoder.state_dict(), source, card)
+        model.decoder.load_state_dict(kept)
+        notes += new
     else:
         notes.append("the decoder is new")
     return dataclasses.replace(start, notes=tuple(notes))
@@ -102,9 +105,30 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], ModelCard |
 
 
 def _same_decoder(source: ModelCard, card: ModelCard) -> bool:
-    """Whether the decoder's tensors mean the same: form, classes and bands. That a band may be absent changes none of them."""
+    """Whether the decoder's tensors mean the same, but for the classes: form and bands. That a band may be absent changes none."""
     same_bands = [band.role for band in source.bands] == [band.role for band in card.bands]
-    return same_bands and source.decoder == card.decoder and source.classes == card.classes
+    return same_bands and source.decoder is not None and source.decoder == card.decoder
+
+
+def fit_classes(
+    decoder: Mapping[str, Tensor], own: Mapping[str, Tensor], source: ModelCard, card: ModelCard
+) -> tuple[dict[str, Tensor], list[str]]:
+    """The decoder of `source` for the classes of `card`, and what is told of it.
+
+    Its last layer has one row a class: rows of classes that both have are taken, others stay as in `own`, the random decoder.
+    """
+    fitted = dict(decoder)
+    theirs = {item.code: row for row, item in enumerate(source.classes)}
+    pairs = [(row, theirs[item.code]) for row, item in enumerate(card.classes) if item.code in theirs]
+    for name in ("classify.weight", "classify.bias"):
+        rows = own[name].clone()
+        for row, of_source in pairs:
+            rows[row] = decoder[name][of_source]
+        fitted[name] = rows
+    new = [item.name for item in card.classes if item.code not in theirs]
+    gone = [item.name for item in source.classes if item.code not in {one.code for one in card.classes}]
+    notes = [f"the decoder has yet to learn {', '.join(new)}"] if new else []
+    return fitted, notes + ([f"its classes {', '.join(gone)} are left out"] if gone else [])
 
 
 def _split(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
