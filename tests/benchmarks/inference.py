@@ -78,14 +78,14 @@ def end_to_end(scene: Path, model: Path, folder: Path, device: str, precision: s
     command = [sys.executable, "-m", "backend", "predict", "--band", f"VV={scene}:1", "--band", f"VH={scene}:2", "--units", "db"]
     command += ["--model", str(model), "--overwrite", "--json", "--device", device, "--precision", precision]
     command += [part for name in OUTPUTS for part in (f"--{name}", str(folder / f"{name}.tif"))]
-    seconds, peak_mb, out = _child(command)
+    seconds, peak_mb, out = child(command)
     result = json.loads(out)
     return {"s": seconds, "run_s": result["elapsed_s"], "peak_mb": peak_mb, "windows": result["windows_run"]}
 
 
 def bare(what: str, **arguments: object) -> dict[str, float]:
     """What a function of `bare.py` measures, with the peak MB of its process."""
-    _, peak_mb, out = _child([sys.executable, "-m", "tests.benchmarks.bare", what, json.dumps(arguments)])
+    _, peak_mb, out = child([sys.executable, "-m", "tests.benchmarks.bare", what, json.dumps(arguments)])
     return {**json.loads(out.splitlines()[-1]), "peak_mb": peak_mb}
 
 
@@ -240,7 +240,7 @@ def _commit() -> str:
     return done.stdout.strip() or "no commit"
 
 
-def _child(command: list[str]) -> tuple[float, float, str]:
+def child(command: list[str]) -> tuple[float, float, str]:
     """Seconds, peak MB and stdout of a process. Exits where it fails."""
     started_s = time.perf_counter()
     with tempfile.TemporaryFile() as errors:
