@@ -35,9 +35,8 @@ def main() -> None:
         height, bounds, pixel_m = scene.height, scene.bounds, scene.res[1]
         size = f"{scene.width} x {height} px"
     print(f"{model.name}, {size}, {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} before\n")
-    print(
-        "| rows | windows run | share of valid pixels | seconds | megapixels/s | peak memory, MB | of the first |\n|---|---|---|---|---|---|---|"
-    )
+    columns = ("rows", "windows run", "share of valid pixels", "seconds", "megapixels/s", "peak memory, MB", "of the first")
+    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     first_mb = 0.0
     for rows in [*sorted(rows for rows in chosen.heights if rows < height), height]:
         middle = (bounds.top + bounds.bottom) / 2

@@ -46,7 +46,8 @@ class Exported(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         found = self.model(x)
-        assert found.logits is not None and found.attention is not None
+        assert found.logits is not None
+        assert found.attention is not None
         return found.logits, found.attention
 
 
