@@ -96,7 +96,7 @@ class ExportConfig:
     """One model file of a checkpoint."""
 
     run: Path
-    """Run folder of `finetune`."""
+    """Run folder of `finetune`, or of `pretrain` for an encoder alone."""
 
     out: Path
     """The model file to write, ending in .safetensors."""

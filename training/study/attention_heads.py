@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where heads look, against where classes are: overlap of each head's brightest patches with each class.
+"""Where heads look, against where classes are: overlap of the brightest patches of each head's map with each class.
 
-The mask of a head is the fewest patches that hold MASS of its attention in a crop (Caron et al. 2021, arXiv 2104.14294, section
+The mask of a map is the fewest patches that hold MASS of it in a crop (Caron et al. 2021, arXiv 2104.14294, section
 4.2.2). Counted are the crops that show a class, and in them the patches with a label.
 """
 
@@ -14,8 +14,7 @@ import numpy.typing as npt
 
 from training.metrics import IGNORE
 from training.simulation.fields import F32
-from training.study.crops import BoolArray
-from training.study.probes import Look
+from training.study.crops import BoolArray, CropSet
 
 MASS = 0.6
 I64 = npt.NDArray[np.int64]
@@ -32,15 +31,15 @@ def mass_masks(attention: F32, mass: float = MASS) -> BoolArray:
     return masks
 
 
-def overlap_cell(look: Look, classes: int) -> dict[str, dict[str, Any]]:
-    """Of each place: patches in `hits` (mask and class) and `union` (either) [blocks, heads, classes]; and, for what marking all
-    would get, `of_class` and `labelled` [classes].
+def overlap_cell(crops: CropSet, maps: F32, classes: int) -> dict[str, dict[str, Any]]:
+    """Of each place, with `maps` [N, blocks, heads, P] not negative: patches in `hits` (mask and class) and `union` (either)
+    [blocks, heads, classes]; and, for what marking all would get, `of_class` and `labelled` [classes].
     """
-    masks = mass_masks(look.features.attention)
-    labels = look.crops.patch_labels
+    masks = mass_masks(maps)
+    labels = crops.patch_labels
     found = {}
-    for place in np.unique(look.crops.places):
-        here = look.crops.places == place
+    for place in np.unique(crops.places):
+        here = crops.places == place
         hits, union = (np.zeros((*masks.shape[1:3], classes), dtype=np.int64) for _ in range(2))
         of_class, labelled = (np.zeros(classes, dtype=np.int64) for _ in range(2))
         for number in range(classes):

@@ -9,15 +9,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from training.checkpoint import CHECKPOINT, config_json
+from training.checkpoint import config_json
 from training.chips.store import INFO
 from training.evaluate.output import write_json
 from training.state import changed_settings
 from training.study.config import StudyConfig
+from training.study.encoders import weights_file
 
 IDENTITY = "identity.json"
-NAMED_BY_CELLS = ("fractions", "seeds")
-"""A cell's name tells its own: more of them add cells and change none."""
+NAMED_BY_CELLS = (
+    "fractions",
+    "seeds",
+    "finetune_fractions",
+    "finetune_rates",
+    "finetune_steps",
+    "finetune_batch",
+    "finetune_crop_px",
+)
+"""A cell's name tells its own: more of them, and others, add cells and change none."""
 NOT_IN_CELLS = ("out", "encoder", "simulated", "real", "bootstrap_draws", "threads")
 """Settings that no cell depends on; files count by what is in them."""
 
@@ -64,7 +73,7 @@ def identity_of(config: StudyConfig) -> dict[str, Any]:
     settings = {key: value for key, value in json.loads(config_json(config)).items() if key not in (*NAMED_BY_CELLS, *NOT_IN_CELLS)}
     stores = {"simulated": config.simulated, "real": config.real if has_real(config) else None}
     hashes = {name: sha256(folder / INFO) if folder is not None else "none" for name, folder in stores.items()}
-    return {"settings": settings, "encoder_sha256": sha256(config.encoder / CHECKPOINT), "stores_sha256": hashes}
+    return {"settings": settings, "encoder_sha256": sha256(weights_file(config.encoder)), "stores_sha256": hashes}
 
 
 def has_real(config: StudyConfig) -> bool:

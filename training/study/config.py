@@ -12,13 +12,15 @@ from training.config import refuse
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """Frozen encoders, pre-trained and random: probes, attention, embeddings. What `out` holds is not done again."""
+    """Encoders, pre-trained and random: probes, attention and embeddings of frozen ones, and fine-tuning from the pre-trained one
+    and from scratch. What `out` holds is not done again.
+    """
 
     out: Path
     """Folder for the cells (one JSON each), report.html and study.md."""
 
     encoder: Path
-    """Run folder of `pretrain`."""
+    """Run folder of `pretrain`, or a model file of an encoder without classes, as `export` writes it of such a run."""
 
     simulated: Path
     """Chip store of simulated scenes: probes learn from its train split, heads are chosen on its validation split, all is scored on
@@ -67,6 +69,22 @@ class StudyConfig:
     real_folds: int = 5
     """Folds, by place, of the probe that learns from real labels."""
 
+    finetune_fractions: tuple[float, ...] = (0.1,)
+    """Shares of the simulated labelled training chips that the whole network is fine-tuned on."""
+
+    finetune_rates: tuple[float, ...] = (3e-4, 1e-3)
+    """Learning rates to choose from, for each of both beginnings once: at 10% of the chips, with the first seed, by the mean IoU on
+    the simulated validation chips."""
+
+    finetune_steps: int = 600
+    """Steps of a fine-tuning. 0: none is done."""
+
+    finetune_batch: int = 32
+    """Crops of a step."""
+
+    finetune_crop_px: int = 64
+    """Side of the crops that a fine-tuning learns from. It is scored on the study's crops like everything else."""
+
     bootstrap_draws: int = 1000
     """Draws of places for the 95% intervals. 0: no intervals."""
 
@@ -79,6 +97,10 @@ class StudyConfig:
             problems.append("classes must name at least two")
         if not self.fractions or not all(0 < fraction <= 1 for fraction in self.fractions):
             problems.append("fractions must lie above 0 and at most at 1")
+        if not self.finetune_fractions or not all(0 < fraction <= 1 for fraction in self.finetune_fractions):
+            problems.append("finetune_fractions must lie above 0 and at most at 1")
+        if not self.finetune_rates or min(self.finetune_rates) <= 0:
+            problems.append("finetune_rates must be above 0")
         if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
             problems.append("seeds must be different numbers, none negative")
         least = (
@@ -90,12 +112,14 @@ class StudyConfig:
             "max_patches",
             "set_patches",
             "trees",
+            "finetune_batch",
+            "finetune_crop_px",
         )
         problems += [f"{name} must be at least 1" for name in least if getattr(self, name) < 1]
         if not 0 < self.min_valid_share <= 1:
             problems.append("min_valid_share must lie above 0 and at most at 1")
         if self.real_folds < 2:
             problems.append("real_folds must be at least 2")
-        if min(self.bootstrap_draws, self.threads) < 0:
-            problems.append("bootstrap_draws and threads must not be negative")
+        if min(self.bootstrap_draws, self.threads, self.finetune_steps) < 0:
+            problems.append("bootstrap_draws, threads and finetune_steps must not be negative")
         refuse(problems)

@@ -32,12 +32,14 @@ LABELLED_SHARE = 0.25
 class CropSet:
     """N crops of P patches each, row by row.
 
-    `x` is float32 [N, bands, s, s], standardised, 0 without data. `patch_labels` uint8 [N, P] are places in the study's classes of
-    what covers more than half of a patch, IGNORE where none does. `patch_valid` is bool [N, P]: any pixel has data, as the backend
-    has it. `chips` [N] are numbers of chips, `places` [N] names.
+    `x` is float32 [N, bands, s, s], standardised, 0 without data. `pixel_labels` uint8 [N, s, s] are places in the study's classes,
+    IGNORE where there is none or no data; `patch_labels` uint8 [N, P] the same of what covers more than half of a patch, IGNORE
+    where nothing does. `patch_valid` is bool [N, P]: any pixel has data, as the backend has it. `chips` [N] are numbers of chips,
+    `places` [N] names.
     """
 
     x: F32
+    pixel_labels: U8
     patch_labels: U8
     patch_valid: BoolArray
     chips: I64
@@ -106,7 +108,7 @@ def cut_crops(splits: Sequence[ChipSplit], config: StudyConfig, card: ModelCard,
     side, patch = config.crop_px, card.encoder.patch_px
     if side % patch:
         raise ValueError(f"crop_px is {side}: a multiple of the encoder's patch of {patch} px is needed.")
-    x, labels, valid, chips, places = [], [], [], [], []
+    x, pixel_labels, labels, valid, chips, places = [], [], [], [], [], []
     number = 0
     for split in splits:
         roles = [band.role for band in card.bands]
@@ -125,20 +127,30 @@ def cut_crops(splits: Sequence[ChipSplit], config: StudyConfig, card: ModelCard,
                         continue
                     x.append(standardised)
                     valid.append(_tiles(pixel_valid, patch).any(axis=-1))
-                    labels.append(np.where(valid[-1], patch_majority(table[split.labels[(row, *part)]], patch), IGNORE))
+                    found = table[split.labels[(row, *part)]]
+                    pixel_labels.append(np.where(pixel_valid, found, IGNORE).astype(np.uint8))
+                    labels.append(np.where(valid[-1], patch_majority(found, patch), IGNORE).astype(np.uint8))
                     chips.append(number)
                     places.append(split.index["place"][row])
             number += 1
     if not x:
         names = " and ".join(split.name for split in splits)
         raise ValueError(f"No labelled {names} chip has a crop of {side} px with {config.min_valid_share:.0%} of data.")
-    return CropSet(np.stack(x), np.stack(labels).astype(np.uint8), np.stack(valid), np.array(chips), np.array(places), patch)
+    return CropSet(
+        x=np.stack(x),
+        pixel_labels=np.stack(pixel_labels),
+        patch_labels=np.stack(labels),
+        patch_valid=np.stack(valid),
+        chips=np.array(chips),
+        places=np.array(places),
+        patch_px=patch,
+    )
 
 
 def only_labelled(crops: CropSet) -> CropSet:
     """The crops with any labelled patch."""
     kept = (crops.patch_labels != IGNORE).any(axis=1)
-    names = ("x", "patch_labels", "patch_valid", "chips", "places")
+    names = ("x", "pixel_labels", "patch_labels", "patch_valid", "chips", "places")
     return dataclasses.replace(crops, **{name: getattr(crops, name)[kept] for name in names})
 
 

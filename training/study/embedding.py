@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_samples
 
 from training.metrics import IGNORE
@@ -20,6 +21,8 @@ from training.study.probes import Look
 OUTLIER = 2.0
 """Tokens longer than this many times the median of their set are outliers (compare Darcet et al. 2023, arXiv 2309.16588)."""
 PLOTTED = 400
+PERPLEXITY = 30.0
+"""Of the t-SNE, where there are points enough."""
 
 Sums = dict[str, list[float]]
 """Of each place a sum and how many were summed: means of places that are drawn follow from it."""
@@ -90,13 +93,28 @@ def _sums(values: npt.NDArray[Any], places: npt.NDArray[Any]) -> Sums:
     return {str(place): [float(values[places == place].sum()), int((places == place).sum())] for place in np.unique(places)}
 
 
+def tsne_cell(test: Look, real: Look | None) -> dict[str, Any]:
+    """A t-SNE (van der Maaten and Hinton 2008) of the same class tokens as the principal components, by cosine as the neighbours:
+    [x, y, class, 1 where real]. It keeps neighbours together; distances between groups, and their sizes, mean nothing.
+    """
+    tokens, classes, is_real = _plotted(test, real)
+    perplexity = min(PERPLEXITY, (len(tokens) - 1) / 3)
+    xy = TSNE(2, perplexity=perplexity, metric="cosine", init="pca", random_state=0).fit_transform(tokens)
+    return {"perplexity": perplexity, "points": np.column_stack([xy.astype(np.float64).round(3), classes, is_real]).tolist()}
+
+
 def _pca(test: Look, real: Look | None) -> dict[str, Any]:
-    """The first two components of test and real crops' class tokens, PLOTTED of each at most: [x, y, class, 1 where real]."""
+    """The first two components of those class tokens: [x, y, class, 1 where real]."""
+    tokens, classes, is_real = _plotted(test, real)
+    pca = PCA(2).fit(tokens)
+    points = np.column_stack([pca.transform(tokens).round(4), classes, is_real])
+    return {"explained": [float(value) for value in pca.explained_variance_ratio_], "points": points.tolist()}
+
+
+def _plotted(test: Look, real: Look | None) -> tuple[F32, I64, I64]:
+    """Class tokens [n, D] of test and real crops, PLOTTED of each at most, with class and 1 where real [n]."""
     sets = [classed(look) for look in ((test, real) if real is not None else (test,))]
     chosen = [np.linspace(0, len(part[0]) - 1, min(PLOTTED, len(part[0]))).astype(np.int64) for part in sets]
     tokens = np.concatenate([part[0][rows] for part, rows in zip(sets, chosen, strict=True)])
     classes = np.concatenate([part[1][rows] for part, rows in zip(sets, chosen, strict=True)])
-    is_real = np.repeat(range(len(sets)), [len(rows) for rows in chosen])
-    pca = PCA(2).fit(tokens)
-    points = np.column_stack([pca.transform(tokens).round(4), classes, is_real])
-    return {"explained": [float(value) for value in pca.explained_variance_ratio_], "points": points.tolist()}
+    return tokens, classes, np.repeat(np.arange(len(sets)), [len(rows) for rows in chosen])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+import safetensors.torch
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
@@ -16,9 +17,11 @@ from torch import Tensor, nn
 from backend.model_card import ModelCard
 from backend.network.attention import QkvTap, class_token_attention
 from backend.network.model import SardineModel, build_model
-from training.checkpoint import load_checkpoint
+from backend.network.model_file import load_model
+from training.checkpoint import CHECKPOINT, load_checkpoint
 from training.simulation.fields import F32
 from training.study.crops import CropSet
+from training.study.rollout import class_token_rollout
 
 PRETRAINED = "pre-trained"
 CROPS_AT_ONCE = 64
@@ -42,31 +45,43 @@ class Features:
 
     `tokens` [N, P, D] are the last block's, each with mean 0 and variance 1, as the backend's; `norms` [N, P] their lengths before
     that. `class_tokens` [N, D] come after the encoder's last norm, as DINO's head sees them. `attention` [N, blocks, heads, P] is
-    the class token's, mean 1 over valid patches, 0 elsewhere.
+    the class token's, `rollout` [N, P] that through all blocks (`rollout.py`); mean 1 over valid patches, 0 elsewhere.
     """
 
     tokens: F32
     norms: F32
     class_tokens: F32
     attention: F32
+    rollout: F32
 
 
-def read_encoder(folder: Path) -> tuple[FrozenEncoder, ModelCard]:
-    """The pre-trained encoder of a run folder. Raises as `load_checkpoint`, and ValueError for a run of `finetune`."""
-    if not folder.is_dir():
+def read_encoder(path: Path) -> tuple[FrozenEncoder, ModelCard]:
+    """The pre-trained encoder of a run folder or a model file. Raises as `load_checkpoint` and `load_model`, and ValueError for one
+    that saw labels.
+    """
+    if not path.exists():
         raise FileNotFoundError(
-            f"{folder} is not there: a run folder of `pretrain` is needed. Make one with `python -m training.run pretrain --config "
-            "training/configs/bundled/pretrain.yaml` (minutes on a GPU, some 20 hours on two CPU cores) or `…/pretrain_small.yaml` "
-            "(minutes on a CPU), or name yours with --encoder."
+            f"{path} is not there: a run folder of `pretrain` is needed, or a model file of one. Make one with "
+            "`python -m training.run pretrain --config training/configs/bundled/pretrain.yaml` (minutes on a GPU, some 20 hours on "
+            "two CPU cores) or `…/study_pretrain.yaml` (a small one, some 20 minutes on two cores), or name yours with --encoder."
         )
-    checkpoint = load_checkpoint(folder)
-    card = ModelCard.from_json(checkpoint.card)
+    if path.is_dir():
+        checkpoint = load_checkpoint(path)
+        card, weights = ModelCard.from_json(checkpoint.card), checkpoint.weights
+    else:
+        _, card = load_model(path)  # checked whole
+        # As they lie in the file: the loaded model's positions are those of its window already.
+        weights = {name: tensor.float() for name, tensor in safetensors.torch.load_file(path).items()}
     if card.classes:
-        raise ValueError(f"{folder} is a run of `finetune`, whose encoder saw labels: a run of `pretrain` is needed.")
+        raise ValueError(f"{path} has classes: its encoder saw labels. A run of `pretrain` is needed, or a model file of one.")
     model = build_model(card)
-    weights = {name.removeprefix("encoder."): value for name, value in checkpoint.weights.items() if name.startswith("encoder.")}
-    model.encoder.load_state_dict(weights)
+    model.encoder.load_state_dict({name.removeprefix("encoder."): value for name, value in weights.items()})
     return FrozenEncoder(_frozen(model)), card
+
+
+def weights_file(encoder: Path) -> Path:
+    """The file that holds the weights of the encoder at `encoder`, a run folder or a model file."""
+    return encoder / CHECKPOINT if encoder.is_dir() else encoder
 
 
 def random_encoder(card: ModelCard, seed: int) -> FrozenEncoder:
@@ -94,13 +109,14 @@ def extract(encoder: FrozenEncoder, crops: CropSet) -> Features:
             found = vit.forward_intermediates(x, indices=[len(blocks) - 1], norm=False, output_fmt="NLC")
             last, [tokens] = cast("tuple[Tensor, list[Tensor]]", found)
             heads = int(cast(nn.Module, blocks[0].attn).num_heads)  # type: ignore[arg-type]
-            attention = [class_token_attention(tap.value(), heads, vit.num_prefix_tokens, valid) for tap in taps]
-            parts.append(_as_features(tokens, last[:, 0], torch.stack(attention, dim=1)))
+            qkv, prefix = [tap.value() for tap in taps], vit.num_prefix_tokens
+            attention = torch.stack([class_token_attention(of_block, heads, prefix, valid) for of_block in qkv], dim=1)
+            parts.append(_as_features(tokens, last[:, 0], attention, class_token_rollout(qkv, heads, prefix, valid)))
     joined = (np.concatenate([getattr(part, name) for part in parts]) for name in Features.__dataclass_fields__)
     return Features(*joined)
 
 
-def _as_features(tokens: Tensor, class_tokens: Tensor, attention: Tensor) -> Features:
+def _as_features(tokens: Tensor, class_tokens: Tensor, attention: Tensor, rollout: Tensor) -> Features:
     normed = functional.layer_norm(tokens, tokens.shape[-1:])
-    values = (normed, tokens.norm(dim=-1), class_tokens, attention.nan_to_num(0.0))
+    values = (normed, tokens.norm(dim=-1), class_tokens, attention.nan_to_num(0.0), rollout)
     return Features(*(value.numpy() for value in values))

@@ -14,7 +14,7 @@ from training.classes import worldcover_classes
 from training.evaluate.output import run_facts
 from training.evaluate.report import facts_html, plot_html, write_page
 from training.study.cells import IDENTITY
-from training.study.results import MEAN_IOU, PRETRAINED, RANDOM, Results
+from training.study.results import MEAN_IOU, PRETRAINED, RANDOM, Results, encoder_name
 from training.study.tables import SCORED_ON, Table, tables_of
 
 ARM_NAMES = {PRETRAINED: "pre-trained", RANDOM: "random"}
@@ -22,11 +22,13 @@ REPORT, MARKDOWN = "report.html", "study.md"
 EXPLAINED = (
     "Each figure is the mean over seeds; in round brackets 95% of the draws of places (a simulated scene is a place) with "
     "replacement, of all seeds together; in square brackets the lowest and the highest seed. A seed is, for the pre-trained "
-    "encoder, an order of the training chips and a draw of patches; for random encoders also their weights. Differences are "
-    "paired: the same places are drawn for both, and the same patches are learnt from. Simulated chips are simulated: what holds "
-    "on them need not hold on real ones."
+    "encoder, an order of the training chips and a draw of patches; for random encoders also their weights; of a fine-tuning its "
+    "chips, crops and new weights. Differences are paired: the same places are drawn for both, and the same patches or crops are "
+    "learnt from. Simulated chips are simulated: what holds on them need not hold on real ones."
 )
 WITHOUT_REAL = "No chip store of real scenes was there: the real part is left out."
+WITHOUT_FINETUNING = "No network was fine-tuned: finetune_steps was 0."
+TITLE = "What encoders know"
 
 
 def write_study(results: Results, identity: dict[str, Any]) -> None:
@@ -35,20 +37,29 @@ def write_study(results: Results, identity: dict[str, Any]) -> None:
     facts = run_facts(results.config)
     facts["model"] = {"encoder": results.config.encoder.name, "encoder_sha256": identity["encoder_sha256"]}
     facts["model"] |= {f"{name} store": value for name, value in identity["stores_sha256"].items()}
-    parts = ["<h1>What frozen encoders know</h1>", facts_html(facts), f"<p>{escape(EXPLAINED)} Cells: see {IDENTITY}.</p>"]
-    parts += [] if results.with_real else [f"<p><b>{WITHOUT_REAL}</b></p>"]
+    parts = [f"<h1>{TITLE}</h1>", facts_html(facts), f"<p>{escape(EXPLAINED)} Cells: see {IDENTITY}.</p>"]
+    left_out = left_out_of(results)
+    parts += [f"<p><b>{text}</b></p>" for text in left_out]
     plots = {0: learning_plots(results), 3: embedding_plots(results)}
     for number, (title, tables) in enumerate(sections):
         parts += [f"<h2>{escape(title)}</h2>", *plots.get(number, ()), *(table.html() for table in tables)]
-    write_page(results.config.out / REPORT, "What frozen encoders know", parts)
+    write_page(results.config.out / REPORT, TITLE, parts)
     path = results.config.out / MARKDOWN
     part = path.with_name(path.name + ".part")
-    part.write_text(markdown(sections, results.with_real), encoding="utf-8")
+    part.write_text(markdown(sections, left_out), encoding="utf-8")
     part.replace(path)
 
 
-def markdown(sections: Sequence[tuple[str, list[Table]]], with_real: bool) -> str:
-    lines = [EXPLAINED] if with_real else [EXPLAINED, WITHOUT_REAL]
+def left_out_of(results: Results) -> list[str]:
+    """Sentences about the parts that are not there."""
+    return [
+        *([] if results.with_real else [WITHOUT_REAL]),
+        *([] if results.config.finetune_steps else [WITHOUT_FINETUNING]),
+    ]
+
+
+def markdown(sections: Sequence[tuple[str, list[Table]]], left_out: Sequence[str]) -> str:
+    lines = [EXPLAINED, *left_out]
     lines += [f"## {title}\n\n" + "\n".join(table.markdown() for table in tables) for title, tables in sections]
     return "\n\n".join(lines)
 
@@ -75,20 +86,31 @@ def learning_plots(results: Results) -> list[str]:
 
 
 def embedding_plots(results: Results) -> list[str]:
-    """The first two principal components of class tokens, by class, simulated and real side by side; one plot an encoder."""
+    """The first two principal components of class tokens, by class, simulated and real side by side, and their t-SNE, both in one;
+    one plot an encoder.
+    """
     classes = worldcover_classes(results.config.classes)
     found = []
     for arm in (PRETRAINED, RANDOM):
         pca = results.encoder_cells("embedding", arm)[0]["pca"]
         points = np.array(pca["points"])
-        plot = Plot(figsize=(9, 3.8), layout="constrained")
-        panels = plot.subplots(1, 2, sharex=True, sharey=True)
+        plot = Plot(figsize=(12.5, 3.8), layout="constrained")
+        *panels, tsne = plot.subplots(1, 3)
+        panels[1].sharex(panels[0])
+        panels[1].sharey(panels[0])
         for panel, is_real, title in zip(panels, (0, 1), ("simulated", "real"), strict=True):
             for number, item in enumerate(classes):
                 x, y, *_ = points[(points[:, 2] == number) & (points[:, 3] == is_real)].T
                 panel.scatter(x, y, s=9, color=item.colour, edgecolors="#333", linewidths=0.2, label=item.name)
             panel.set(title=title, xlabel=f"component 1 ({pca['explained'][0]:.0%} of variance)")
         panels[0].set_ylabel(f"component 2 ({pca['explained'][1]:.0%})")
+        cell = results.cells[encoder_name("tsne", arm, None if arm == PRETRAINED else results.config.seeds[0])]
+        points = np.array(cell["points"])
+        for number, item in enumerate(classes):
+            for is_real, marker in ((0, "o"), (1, "^")):
+                x, y, *_ = points[(points[:, 2] == number) & (points[:, 3] == is_real)].T
+                tsne.scatter(x, y, s=11, color=item.colour, marker=marker, edgecolors="#333", linewidths=0.2)
+        tsne.set(title="t-SNE: simulated circles, real triangles", xticks=(), yticks=())
         plot.legend(*panels[1].get_legend_handles_labels(), fontsize=7, loc="outside right center")
         found.append(plot_html(plot, f"Class tokens of {'the' if arm == PRETRAINED else 'the first'} {ARM_NAMES[arm]} encoder"))
     return found

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +17,19 @@ from training.study.cells import Cell
 from training.study.config import StudyConfig
 from training.study.probes import DB
 
-PRETRAINED, RANDOM = ARMS = ("pretrained", "random")
+PRETRAINED, RANDOM = "pretrained", "random"
+SCRATCH = "scratch"
+BEGINNINGS = (PRETRAINED, SCRATCH)
+"""Of a fine-tuning; a random encoder that learns is one from scratch."""
+TUNED_AT = 0.1
+"""Share of the training chips at which learning rates are chosen."""
 SIMULATED, REAL = "simulated", "real"
 DRAW_SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
 class PlaceCounts:
-    """A probe's confusion matrix of one place, int64 [classes, classes]."""
+    """The confusion matrix of one place, int64 [classes, classes]: patches of a probe, pixels of a fine-tuned network."""
 
     place: str
     counts: npt.NDArray[np.int64]
@@ -96,8 +101,38 @@ def set_name(features: str, classifier: str, arm: str, seed: int) -> str:
 
 
 def encoder_name(section: str, arm: str, seed: int | None = None) -> str:
-    """Of `attention` and `embedding`, which have one cell an encoder."""
+    """Of `attention`, `rollout`, `embedding`, `position` and `tsne`, which have one cell an encoder."""
     return f"{section}/{arm}" + ("" if seed is None else f"_seed{seed}")
+
+
+@dataclass(frozen=True)
+class Finetuning:
+    """One of the study's fine-tunings: `arm` is one of BEGINNINGS, `rate` the learning rate."""
+
+    arm: str
+    seed: int
+    fraction: float
+    rate: float
+
+    def name(self, config: StudyConfig) -> str:
+        """Of its cell, and of its run folder: all that a fine-tuning depends on beside what all cells do."""
+        schedule = f"{config.finetune_steps}steps_{config.finetune_batch}x{config.finetune_crop_px}px"
+        return f"finetune/{schedule}/{self.arm}_seed{self.seed}_{self.fraction * 100:g}percent_rate{self.rate:g}"
+
+
+def tuning_runs(config: StudyConfig) -> Iterator[Finetuning]:
+    """Those that the learning rates are chosen by."""
+    return (Finetuning(arm, config.seeds[0], TUNED_AT, rate) for arm in BEGINNINGS for rate in config.finetune_rates)
+
+
+def chosen_rate(config: StudyConfig, cells: Mapping[str, Cell], arm: str) -> float:
+    """The learning rate with the highest mean IoU on simulated validation chips; the first of the list where none has any."""
+
+    def quality(run: Finetuning) -> float:
+        value = cells[run.name(config)]["validation"]["mean_iou"]
+        return -1.0 if value is None else float(value)
+
+    return max((run for run in tuning_runs(config) if run.arm == arm), key=quality).rate
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,28 +177,48 @@ class Results:
 
     def head_runs(self, arm: str, number: int, last_block: bool, scored: str) -> list[list[PlaceOverlap]]:
         """The overlaps of those heads; empty where validation crops do not show the class."""
-        runs = []
-        for cell, chosen in zip(self.encoder_cells("attention", arm), self.heads(arm, number, last_block), strict=True):
-            if chosen is not None:
-                block, head = chosen
-                runs.append(
-                    [
-                        PlaceOverlap(
-                            name,
-                            place["hits"][block][head][number],
-                            place["union"][block][head][number],
-                            place["of_class"][number],
-                            place["labelled"][number],
-                        )
-                        for name, place in cell[scored].items()
-                    ]
-                )
-        return runs
+        chosen = zip(self.encoder_cells("attention", arm), self.heads(arm, number, last_block), strict=True)
+        return [_overlaps(cell[scored], *head, number) for cell, head in chosen if head is not None]
+
+    def rollout_runs(self, arm: str, number: int, scored: str) -> list[list[PlaceOverlap]]:
+        """The overlaps of attention rollout, which is one map an encoder."""
+        return [_overlaps(cell[scored], 0, 0, number) for cell in self.encoder_cells("rollout", arm)]
 
     def sum_names(self) -> list[str]:
         """Figures of the embedding cells."""
         return list(self.encoder_cells("embedding", PRETRAINED)[0]["sums"])
 
     def sum_runs(self, arm: str, name: str) -> list[list[PlaceRatio]]:
-        cells = self.encoder_cells("embedding", arm)
-        return [[PlaceRatio(place, *sums) for place, sums in cell["sums"][name].items()] for cell in cells]
+        return [_ratios(cell["sums"][name]) for cell in self.encoder_cells("embedding", arm)]
+
+    def position_runs(self, arm: str, scored: str) -> list[list[PlaceRatio]]:
+        """Squares that position in the crop explains, and all."""
+        return [_ratios(cell[scored]["sums"]) for cell in self.encoder_cells("position", arm)]
+
+    def rate(self, arm: str) -> float:
+        return chosen_rate(self.config, self.cells, arm)
+
+    def finetune_names(self, arm: str, fraction: float) -> list[str]:
+        """Cells of the fine-tunings with the chosen rate, by seed."""
+        return [Finetuning(arm, seed, fraction, self.rate(arm)).name(self.config) for seed in self.config.seeds]
+
+    def finetune_runs(self, arm: str, fraction: float, scored: str) -> list[list[PlaceCounts]]:
+        return [self._counts(name, scored) for name in self.finetune_names(arm, fraction)]
+
+
+def _overlaps(places: Mapping[str, Any], block: int, head: int, number: int) -> list[PlaceOverlap]:
+    """Of class `number` with one map of an `overlap_cell`."""
+    return [
+        PlaceOverlap(
+            name,
+            place["hits"][block][head][number],
+            place["union"][block][head][number],
+            place["of_class"][number],
+            place["labelled"][number],
+        )
+        for name, place in places.items()
+    ]
+
+
+def _ratios(sums: Mapping[str, Sequence[float]]) -> list[PlaceRatio]:
+    return [PlaceRatio(place, *values) for place, values in sums.items()]

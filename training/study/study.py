@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`python -m training.run study`: encoder and stores opened -> crops -> cells, one encoder after the other -> tables -> report."""
+"""`python -m training.run study`: encoder and stores opened -> crops -> cells, one encoder after the other, then fine-tunings
+-> tables -> report.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,10 @@ from training.study.attention_heads import overlap_cell
 from training.study.cells import Cell, CellFolder, has_real
 from training.study.config import StudyConfig
 from training.study.crops import CropSet, Material, make_material
-from training.study.embedding import embedding_cell
+from training.study.embedding import embedding_cell, tsne_cell
 from training.study.encoders import FrozenEncoder, extract, random_encoder, read_encoder
+from training.study.finetuned import check_finetuning, finetuning_cells
+from training.study.position import position_cell
 from training.study.probes import CLASSIFIERS, DB, FEATURE_SETS, Look, ProbeKind, probe_cell, real_cell
 from training.study.results import (
     PRETRAINED,
@@ -33,14 +37,16 @@ from training.study.results import (
 
 NO_REAL = "No chip store of real scenes at {}: the real part is left out. Make it with `python -m training.run chips`."
 
+NO_FINETUNING = "finetune_steps is 0: no network is fine-tuned."
+
 Plan = Iterator[tuple[str, Callable[[], Cell]]]
 
 
 def study(config: StudyConfig) -> Results:
     """Makes the cells that are not there, and the report and tables of all of them.
 
-    Raises FileNotFoundError and ValueError (StoreError among them): what is needed and not there, or does not fit; cells of
-    other settings in `out`.
+    Raises FileNotFoundError, SardineError and ValueError (StoreError among them): what is needed and not there, or does not fit;
+    cells of other settings in `out`. And what `finetune` raises while it runs.
     """
     from training.study.report import write_study
 
@@ -51,14 +57,24 @@ def study(config: StudyConfig) -> Results:
     real = open_store(config.real) if config.real is not None and has_real(config) else None
     if real is None:
         print(NO_REAL.format(config.real or "no folder that is named"))
+    if config.finetune_steps:
+        check_finetuning(config, card)
+    else:
+        print(NO_FINETUNING)
     folder = CellFolder(config)
     material = cache(lambda: make_material(config, card, simulated, real))
     cells: dict[str, Cell] = {}
     started = time.monotonic()
-    for one, seeds in encoders(config, encoder, card):
-        for name, make in cells_of(config, one, seeds, material, real is not None):
-            cells[name] = folder.cell(name, make)
-            say(f"{len(cells)} cells, {time.monotonic() - started:.0f} s: {name}")
+
+    def plan() -> Plan:
+        for one, seeds in encoders(config, encoder, card):
+            yield from cells_of(config, one, seeds, material, real is not None)
+        if config.finetune_steps:
+            yield from finetuning_cells(config, card, cells, lambda: scored_crops(material()))
+
+    for name, make in plan():
+        cells[name] = folder.cell(name, make)
+        say(f"{len(cells)} cells, {time.monotonic() - started:.0f} s: {name}")
     results = Results(config, cells, real is not None)
     write_study(results, folder.identity)
     print(f"\n{config.out / 'report.html'}")
@@ -86,19 +102,28 @@ def cells_of(
     def scored() -> dict[str, Look]:
         return {SIMULATED: look("test"), **({REAL: look("real")} if with_real else {})}
 
+    def rollout() -> Cell:
+        classes = len(config.classes)
+        return {name: overlap_cell(one.crops, one.features.rollout[:, None, None], classes) for name, one in scored().items()}
+
     def on_real(seed: int) -> Cell:
         return real_cell(ProbeKind(), look("real"), config, seed)
 
     def probe(kind: ProbeKind, fraction: float, most: int, seed: int) -> Callable[[], Cell]:
         return lambda: probe_cell(kind, look("train"), scored(), config, fraction, most, seed)
 
+    def real() -> Look | None:
+        return look("real") if with_real else None
+
+    def embedding() -> Cell:
+        return embedding_cell(look("train"), [look("validation"), look("test")], look("test"), real())
+
     yield encoder_name("attention", arm, encoder.seed), lambda: attention_cell(look, config, with_real)
-    yield (
-        encoder_name("embedding", arm, encoder.seed),
-        lambda: embedding_cell(
-            look("train"), [look("validation"), look("test")], look("test"), look("real") if with_real else None
-        ),
-    )
+    yield encoder_name("rollout", arm, encoder.seed), rollout
+    yield encoder_name("embedding", arm, encoder.seed), embedding
+    yield encoder_name("position", arm, encoder.seed), lambda: {name: position_cell(one) for name, one in scored().items()}
+    if encoder.seed in (None, config.seeds[0]):  # the encoders whose points are drawn
+        yield encoder_name("tsne", arm, encoder.seed), lambda: tsne_cell(look("test"), real())
     for seed in seeds:
         for fraction in config.fractions:
             yield fraction_name(arm, seed, fraction), probe(ProbeKind(), fraction, config.max_patches, seed)
@@ -117,4 +142,10 @@ def attention_cell(look: Callable[[str], Look], config: StudyConfig, with_real: 
     """Overlaps on validation crops, which choose the heads, and on those that are scored."""
     classes = len(config.classes)
     parts = {"validation": "validation", SIMULATED: "test", **({REAL: "real"} if with_real else {})}
-    return {name: overlap_cell(look(part), classes) for name, part in parts.items()}
+    looks = {name: look(part) for name, part in parts.items()}
+    return {name: overlap_cell(one.crops, one.features.attention, classes) for name, one in looks.items()}
+
+
+def scored_crops(material: Material) -> dict[str, CropSet]:
+    """What fine-tuned networks are scored on: the crops that everything else is."""
+    return {SIMULATED: material.test, **({REAL: material.real} if material.real is not None else {})}

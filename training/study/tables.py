@@ -32,12 +32,16 @@ from training.study.results import (
     RANDOM,
     RATIO,
     REAL,
+    SCRATCH,
     SIMULATED,
+    TUNED_AT,
     Results,
     fraction_name,
+    tuning_runs,
 )
 
 SCORED_ON = {SIMULATED: "simulated test chips", REAL: "real chips"}
+BEGINNING_NAMES = {PRETRAINED: "pre-trained", SCRATCH: "from scratch"}
 SET_NAMES = {
     ATTENTION: "(a) attention",
     TOKENS: "(b) tokens",
@@ -83,12 +87,15 @@ def with_interval(item: Figure) -> str:
 
 def tables_of(results: Results) -> list[tuple[str, list[Table]]]:
     """Sections with their tables."""
-    return [
+    sections = [
         ("1. Linear probe on patch tokens", probe_tables(results)),
-        ("2. Attention maps of single heads", head_tables(results)),
+        ("2. Attention maps of single heads, and of all blocks", [*head_tables(results), *rollout_tables(results)]),
         ("3. Attention against tokens against dB", set_tables(results)),
-        ("4. Embedding space", [embedding_table(results)]),
+        ("4. Embedding space", [embedding_table(results), position_table(results)]),
     ]
+    if results.config.finetune_steps:
+        sections.append(("5. Fine-tuning the whole network", finetune_tables(results)))
+    return sections
 
 
 def probe_tables(results: Results) -> list[Table]:
@@ -160,6 +167,37 @@ def _head_row(results: Results, number: int, last_block: bool, scored: str) -> t
     )
 
 
+def rollout_tables(results: Results) -> list[Table]:
+    found = []
+    for scored in results.scored_on():
+        rows = [_rollout_row(results, number, scored) for number in range(len(results.config.classes))]
+        note = (
+            "Abnar and Zuidema 2020 (arXiv 2005.00928): attention of all heads and blocks multiplied through. One map an encoder, "
+            "so that nothing is chosen; otherwise as the heads' tables. The last column is rollout less the best head of any "
+            "block, both of the pre-trained encoder and above their chance."
+        )
+        header = ("class", "pre-trained", "chance", "random", "chance", "difference above chance", "less the best head")
+        found.append(Table(f"Attention rollout, {SCORED_ON[scored]}", note, header, tuple(rows)))
+    return found
+
+
+def _rollout_row(results: Results, number: int, scored: str) -> tuple[str, ...]:
+    name = worldcover_classes(results.config.classes)[number].name
+    first, second = (results.rollout_runs(arm, number, scored) for arm in (PRETRAINED, RANDOM))
+    if not sum(part.union for part in first[0]):
+        return (name, *("–",) * 6)
+    head = results.head_runs(PRETRAINED, number, False, scored)
+    return (
+        name,
+        with_interval(results.figure(OVERLAP, first)),
+        f"{CHANCE.statistic(first[0]):.3f}",
+        with_interval(results.figure(OVERLAP, second)),
+        f"{np.mean([CHANCE.statistic(run) for run in second]):.3f}",
+        with_interval(results.difference(ABOVE_CHANCE, first, second)),
+        with_interval(results.difference(ABOVE_CHANCE, first, head)) if head else "–",
+    )
+
+
 def set_tables(results: Results) -> list[Table]:
     found = []
     for scored in results.scored_on():
@@ -227,3 +265,61 @@ def embedding_table(results: Results) -> Table:
     )
     header = ("figure", "crops or tokens of places", "pre-trained", "standard error", "random", "difference")
     return Table("Neighbours, clusters, artefacts", note, header, tuple(rows))
+
+
+def position_table(results: Results) -> Table:
+    rows = []
+    for scored in results.scored_on():
+        cell = results.encoder_cells("position", PRETRAINED)[0][scored]
+        first, second = (results.position_runs(arm, scored) for arm in (PRETRAINED, RANDOM))
+        rows.append(
+            (
+                SCORED_ON[scored],
+                f"{cell['crops']:,}",
+                f"{cell['tokens']:,}",
+                with_interval(results.figure(RATIO, first)),
+                with_interval(results.figure(RATIO, second)),
+                with_interval(results.difference(RATIO, first, second)),
+                f"{1 / cell['crops']:.4f}",
+            )
+        )
+    note = (
+        "Share of the variance of patch tokens that their position in the crop explains: R squared of the means of each position "
+        "over crops. Draws of places are about these means. By chance it is about one over the number of crops."
+    )
+    header = ("crops of", "crops", "tokens", "pre-trained", "random", "difference", "by chance")
+    return Table("Position in the crop", note, header, tuple(rows))
+
+
+def finetune_tables(results: Results) -> list[Table]:
+    config = results.config
+    header = ("chips", "figure", "pre-trained", "from scratch", "difference")
+    found = []
+    for scored in results.scored_on():
+        rows = []
+        for fraction in config.finetune_fractions:
+            first, second = (results.finetune_runs(arm, fraction, scored) for arm in (PRETRAINED, SCRATCH))
+            chips = results.cells[results.finetune_names(PRETRAINED, fraction)[0]]["chips"]
+            rows += _compared(results, first, second, (f"{chips:,} ({fraction * 100:g}%)",))
+        note = (
+            f"Encoder and decoder, {config.finetune_steps:,} steps of {config.finetune_batch} crops of {config.finetune_crop_px} "
+            f"px of simulated chips; scored on the pixels of {SCORED_ON[scored]}, in the crops of {config.crop_px} px of the other "
+            "sections. Beginnings of one seed have the same chips, crops and new decoder. The shares are drawn otherwise than the "
+            "probes', and pixels are not patches: compare the columns, not the sections."
+        )
+        found.append(Table(f"Pre-trained or from scratch, {SCORED_ON[scored]}", note, header, tuple(rows)))
+    return [*found, _rates_table(results)]
+
+
+def _rates_table(results: Results) -> Table:
+    rows = []
+    for run in tuning_runs(results.config):
+        validation = results.cells[run.name(results.config)]["validation"]
+        iou = validation["mean_iou"]
+        chosen = "chosen" if run.rate == results.rate(run.arm) else ""
+        rows.append((BEGINNING_NAMES[run.arm], f"{run.rate:g}", "–" if iou is None else f"{iou:.3f}", chosen))
+    note = (
+        f"Mean IoU on {validation['chips']:,} simulated validation chips at {TUNED_AT:.0%} of the training chips, seed "
+        f"{results.config.seeds[0]}. Chosen once for each beginning; test and real chips had no part in it."
+    )
+    return Table("Learning rates of the fine-tuning", note, ("beginning", "learning rate", "mean IoU", ""), tuple(rows))
