@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The study of frozen encoders: its parts on values that are known, and whole small studies through the command line."""
+"""The study of encoders: its parts on values that are known, and whole small studies through the command line."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from backend.network.attention import QkvTap
 from backend.network.model import build_model
+from backend.network.model_file import save_model
 from tests.test_training.made_stores import made_chip, write_store
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.metrics import IGNORE
@@ -19,8 +22,10 @@ from training.run import main, parse
 from training.study.attention_heads import mass_masks, overlap_cell
 from training.study.config import StudyConfig
 from training.study.crops import CropSet, crop_starts, cut_crops, patch_majority
-from training.study.embedding import attention_entropy
-from training.study.encoders import Features, extract, random_encoder
+from training.study.embedding import attention_entropy, tsne_cell
+from training.study.encoders import Features, extract, random_encoder, read_encoder
+from training.study.finetuned import count_pixels
+from training.study.position import position_cell
 from training.study.probes import ATTENTION, DB, TOKENS, Look, ProbeKind, nested_chips, probe_cell
 from training.study.results import (
     ABOVE_CHANCE,
@@ -28,12 +33,18 @@ from training.study.results import (
     MEAN_IOU,
     OVERLAP,
     PRETRAINED,
+    REAL,
+    SCRATCH,
     SIMULATED,
+    Finetuning,
     PlaceCounts,
     PlaceOverlap,
     Results,
+    chosen_rate,
     encoder_name,
+    tuning_runs,
 )
+from training.study.rollout import class_token_rollout
 
 SIDE, CROP, PATCH = 64, 32, 8
 PATCHES = (CROP // PATCH) ** 2
@@ -47,6 +58,7 @@ SMALL = {
     "set_patches": 40,
     "trees": 5,
     "real_folds": 2,
+    "finetune_steps": 0,
     "bootstrap_draws": 20,
     "threads": 1,
 }
@@ -100,7 +112,8 @@ def ready(tmp_path: Path) -> Path:
     card = tiny_card(tmp_path)
     (tmp_path / "pretrain").mkdir()
     weights = build_model(card).state_dict()
-    save_checkpoint(tmp_path / "pretrain", Checkpoint(weights, card.to_json(), "{}", 1, {}))
+    report = {"simulated_only": True, "provenance": {"commit": "none"}}
+    save_checkpoint(tmp_path / "pretrain", Checkpoint(weights, card.to_json(), "{}", 1, report))
     return tmp_path
 
 
@@ -116,10 +129,13 @@ def made_look(labels: np.ndarray, tokens: np.ndarray | None = None, attention: n
     rng = np.random.default_rng(5)
     x = rng.normal(0, 1, (count, 2, side, side)).astype(np.float32)
     places = np.array([f"place {n}" for n in range(count)])
-    crops = CropSet(x, labels.astype(np.uint8), np.ones(labels.shape, np.bool_), np.arange(count), places, PATCH)
+    labels = labels.astype(np.uint8)
+    pixels = labels.reshape(count, side // PATCH, side // PATCH).repeat(PATCH, axis=1).repeat(PATCH, axis=2)
+    crops = CropSet(x, pixels, labels, np.ones(labels.shape, np.bool_), np.arange(count), places, PATCH)
     tokens = rng.normal(0, 1, (count, patches, 3)).astype(np.float32) if tokens is None else tokens
     attention = np.ones((count, 1, 1, patches), np.float32) if attention is None else attention
-    return Look(crops, Features(tokens, np.ones(labels.shape, np.float32), tokens.mean(axis=1), attention))
+    rollout = np.ones(labels.shape, np.float32)
+    return Look(crops, Features(tokens, np.ones(labels.shape, np.float32), tokens.mean(axis=1), attention, rollout))
 
 
 def test_smaller_fractions_should_be_among_larger_ones() -> None:
@@ -174,7 +190,7 @@ def test_masks_should_be_the_fewest_patches_that_hold_the_mass() -> None:
 def test_attention_on_a_class_alone_should_overlap_it_whole() -> None:
     labels = np.array([[0, 0, 0, 0, 1, 1, IGNORE, 0, 0]])
     attention = np.where(labels == 1, 5.0, 0.0).astype(np.float32)[:, None, None]
-    [found] = overlap_cell(made_look(labels, attention=attention), classes=2).values()
+    [found] = overlap_cell(made_look(labels).crops, attention, classes=2).values()
     assert (found["hits"][0][0], found["union"][0][0]) == ([0, 2], [8, 2])
     assert (found["of_class"], found["labelled"]) == ([6, 2], [8, 8])
 
@@ -205,8 +221,6 @@ def test_entropy_of_attention_should_be_one_where_even_and_zero_on_one_patch() -
 
 def test_features_should_be_those_of_the_backend(tmp_path: Path) -> None:
     """Tokens and attention are what the plugin's own forward gives for the same crops."""
-    import torch
-
     store = write_store(tmp_path / "simulated", {"test": [half_water(0, "a")]})
     card = tiny_card(tmp_path)
     encoder = random_encoder(card, 1)
@@ -218,14 +232,270 @@ def test_features_should_be_those_of_the_backend(tmp_path: Path) -> None:
     assert Look(crops, found).matrix(ATTENTION, np.array([0]), np.array([3])).shape == (1, 2)
 
 
+def test_labels_of_pixels_should_be_those_of_the_store_where_there_are_data(tmp_path: Path) -> None:
+    db, labels, line = half_water(0, "a")
+    db[:, :2] = np.nan
+    labels[5, 5] = 0
+    store = write_store(tmp_path / "simulated", {"test": [(db, labels, line)]})
+    first = cut_crops([store["test"]], made_config(tmp_path), tiny_card(tmp_path), 2, None).pixel_labels[0]
+    expected = np.ones((CROP, CROP), np.uint8)  # water is the second class
+    expected[:2] = expected[5, 5] = IGNORE
+    np.testing.assert_array_equal(first, expected)
+
+
+@pytest.mark.parametrize("registers", [0, 4])
+def test_rollout_should_be_the_product_of_whole_attention_matrices(registers: int) -> None:
+    """Against the definition, matrix by matrix in float64, from the blocks' own inputs."""
+    from timm.models.vision_transformer import VisionTransformer
+
+    torch.manual_seed(0)
+    heads, depth = 2, 3
+    vit = VisionTransformer(
+        img_size=32, patch_size=8, in_chans=2, num_classes=0, embed_dim=16, depth=depth, num_heads=heads, reg_tokens=registers
+    ).eval()
+    for parameter in vit.parameters():
+        parameter.data += 0.5 * torch.randn_like(parameter)  # so that attention is far from even
+    inputs: list[torch.Tensor] = []
+    for block in vit.blocks:
+        block.attn.register_forward_pre_hook(lambda _module, args: inputs.append(args[0]))
+    taps = [QkvTap(block.attn.qkv) for block in vit.blocks]
+    valid = torch.ones(3, 16, dtype=torch.bool)
+    valid[1, 5:9] = False
+    with torch.no_grad(), taps[0], taps[1], taps[2]:
+        vit(torch.randn(3, 2, 32, 32))
+        found = class_token_rollout([tap.value() for tap in taps], heads, 1 + registers, valid).numpy()
+
+    for crop in range(3):
+        tokens = 1 + registers + 16
+        product = np.eye(tokens)
+        for block, given in zip(vit.blocks, inputs, strict=True):
+            weight, bias = (part.detach().double().numpy() for part in (block.attn.qkv.weight, block.attn.qkv.bias))
+            query, key, _ = np.split(given[crop].double().numpy() @ weight.T + bias, 3, axis=1)
+            mean = np.zeros((tokens, tokens))
+            for head in range(heads):
+                part = slice(head * 8, head * 8 + 8)
+                for row in range(tokens):
+                    scores = np.exp([query[row, part] @ key[column, part] / 8**0.5 for column in range(tokens)])
+                    mean[row] += scores / scores.sum() / heads
+            with_residual = mean + np.eye(tokens)
+            product = (with_residual / with_residual.sum(axis=1, keepdims=True)) @ product
+        expected = np.where(valid[crop].numpy(), product[0, 1 + registers :], 0.0)
+        expected *= valid[crop].sum().item() / expected.sum()
+        assert expected.max() > 1.3
+        np.testing.assert_allclose(found[crop], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_rollout_of_features_should_be_of_all_blocks(tmp_path: Path) -> None:
+    store = write_store(tmp_path / "simulated", {"test": [half_water(0, "a")]})
+    card = tiny_card(tmp_path)
+    crops = cut_crops([store["test"]], made_config(tmp_path), card, 2, None)
+    rollout = extract(random_encoder(card, 1), crops).rollout
+    assert rollout.shape == crops.patch_labels.shape
+    np.testing.assert_allclose(rollout.mean(axis=1), 1.0, rtol=1e-5)
+
+
+def test_position_should_explain_what_it_determines_and_nothing_else() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.zeros((400, 16), np.int64)
+    where, what = rng.normal(0, 1, (1, 16, 3)), rng.normal(0, 1, (400, 16, 3))
+
+    def explained(tokens: np.ndarray, hidden: int = 0) -> float:
+        look = made_look(labels, tokens.astype(np.float32))
+        look.crops.patch_valid[:, :hidden] = False
+        cell = position_cell(look)
+        assert (cell["crops"], cell["tokens"]) == (400, 400 * (16 - hidden))
+        above, below = np.sum(list(cell["sums"].values()), axis=0)
+        return float(above / below)
+
+    assert explained(np.broadcast_to(where, what.shape)) == pytest.approx(1.0, abs=1e-5)
+    assert explained(what) < 0.01
+    tokens = where + what
+    whole = tokens[:, 4:].reshape(-1, 3)
+    left = np.concatenate([tokens[:, p] - tokens[:, p].mean(axis=0) for p in range(4, 16)])
+    assert explained(tokens, hidden=4) == pytest.approx(1 - (left**2).sum() / ((whole - whole.mean(axis=0)) ** 2).sum(), rel=1e-4)
+
+
+def test_t_sne_should_keep_groups_apart_and_mark_what_is_real() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat([[0], [1]], 20, axis=0).repeat(4, axis=1)
+    tokens = np.where(labels[..., None] == 0, [9.0, 0.0, 0.0], [0.0, 9.0, 0.0]) + rng.normal(0, 1, (40, 4, 3))
+    simulated, real = (made_look(labels, (tokens + shift).astype(np.float32)) for shift in (0.0, 0.1))
+    points = np.array(tsne_cell(simulated, real)["points"])
+    assert points.shape == (80, 4)
+    np.testing.assert_array_equal(points[:, 3], np.repeat([0, 1], 40))
+    distance = np.linalg.norm(points[:, None, :2] - points[None, :, :2], axis=-1)
+    np.fill_diagonal(distance, np.inf)
+    np.testing.assert_array_equal(points[distance.argmin(axis=1), 2], points[:, 2])
+
+
+def test_pixels_of_a_fine_tuned_network_should_be_counted_by_place() -> None:
+    labels = np.array([[0, 0, 1, IGNORE], [1, 1, 1, 1], [0, 0, 0, 0]])
+    crops = made_look(labels).crops
+    crops.places[2] = crops.places[0]
+
+    class Bright(torch.nn.Module):
+        def forward(self, x: torch.Tensor, want_attention: bool):
+            from backend.network.model import Prediction
+
+            assert not want_attention
+            return Prediction(torch.stack([torch.zeros_like(x[:, 0]), x[:, 0]], dim=1), None)
+
+    found = count_pixels(Bright(), crops, classes=2)
+    expected = {str(place): np.zeros((2, 2), np.int64) for place in crops.places}
+    for number in range(3):
+        for row in range(2 * PATCH):
+            for column in range(2 * PATCH):
+                truth = crops.pixel_labels[number, row, column]
+                if truth != IGNORE:
+                    expected[str(crops.places[number])][truth, int(crops.x[number, 0, row, column] > 0)] += 1
+    assert found == {place: counts.tolist() for place, counts in expected.items()}
+    assert sum(map(np.sum, found.values())) == 11 * PATCH**2
+
+
+def test_learning_rates_should_be_chosen_for_each_beginning_on_validation_chips(tmp_path: Path) -> None:
+    config = made_config(tmp_path, finetune_steps=2, finetune_rates="[0.1,0.2]")
+    values = {(PRETRAINED, 0.1): 0.5, (PRETRAINED, 0.2): 0.4, (SCRATCH, 0.1): None, (SCRATCH, 0.2): 0.1}
+    cells = {run.name(config): {"validation": {"mean_iou": values[run.arm, run.rate]}} for run in tuning_runs(config)}
+    assert len(cells) == 4
+    assert all("seed0_10percent" in name for name in cells)
+    assert (chosen_rate(config, cells, PRETRAINED), chosen_rate(config, cells, SCRATCH)) == (0.1, 0.2)
+
+
+FINETUNED = {
+    "fractions": "[1.0]",
+    "finetune_steps": 2,
+    "finetune_batch": 2,
+    "finetune_crop_px": 16,
+    "finetune_fractions": "[0.5]",
+    "finetune_rates": "[0.001,0.01]",
+}
+
+
+def test_a_study_should_fine_tune_from_both_beginnings_on_the_same_chips_and_go_on(ready: Path) -> None:
+    assert run_study(ready, **FINETUNED) == 0
+    config = made_config(ready, **FINETUNED)
+    runs = [Finetuning(arm, seed, 0.5, 0.001) for arm in (PRETRAINED, SCRATCH) for seed in (0, 1)]
+    cells = {path: path.stat().st_mtime_ns for path in (ready / "study/cells/finetune").rglob("*.json")}
+    assert len(cells) == 4 + 4  # two rates and two seeds of each beginning
+    tuned = {run: json.loads((ready / f"study/cells/{run.name(config)}.json").read_text()) for run in tuning_runs(config)}
+    rates = {
+        arm: chosen_rate(config, {run.name(config): cell for run, cell in tuned.items()}, arm) for arm in (PRETRAINED, SCRATCH)
+    }
+    settings = {}
+    for run in runs:
+        run = Finetuning(run.arm, run.seed, run.fraction, rates[run.arm])
+        cell = json.loads((ready / f"study/cells/{run.name(config)}.json").read_text())
+        assert cell["chips"] == 3  # of six
+        assert cell["start"]["kind"] == {PRETRAINED: "pretrain run", SCRATCH: "scratch"}[run.arm]
+        assert set(cell["counts"]) == {SIMULATED, REAL}
+        assert set(cell["counts"][SIMULATED]) == {"test 0", "test 1", "test 2"}
+        assert np.sum(list(cell["counts"][SIMULATED].values())) == 3 * SIDE**2
+        settings[run.arm, run.seed] = json.loads((ready / f"study/{run.name(config)}/config.json").read_text())
+        assert not list((ready / "study" / run.name(config)).glob("state*.pt"))
+    for seed in (0, 1):
+        one, other = (settings[arm, seed] for arm in (PRETRAINED, SCRATCH))
+        differing = {key for key in one if one[key] != other[key]}
+        assert differing <= {"out", "start_from", "learning_rate"}
+        assert (one["seed"], one["label_fraction"], one["network"]["decoder_blocks"]) == (seed, 0.5, [0, 1])
+    report = (ready / "study/report.html").read_text(encoding="utf-8")
+    assert "Pre-trained or from scratch, real chips" in report
+
+    gone = next(iter(cells))
+    before = json.loads(gone.read_text())
+    gone.unlink()
+    assert run_study(ready, **FINETUNED) == 0
+    assert json.loads(gone.read_text()) == before
+    assert {path for path, changed in cells.items() if path.stat().st_mtime_ns != changed} == {gone}
+    assert run_study(ready, **{**FINETUNED, "finetune_steps": 0}) == 0  # other cells do not depend on it
+
+
+def test_a_fine_tuning_that_was_stopped_should_go_on(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from training.finetuning.run import FinetuneRun
+
+    settings = {**FINETUNED, "seeds": "[0]", "finetune_rates": "[0.001]", "finetune_fractions": "[0.1]", "real": ready / "absent"}
+    assert run_study(ready, **settings, out=ready / "whole") == 0
+
+    def stop(self: FinetuneRun, *_: object) -> None:
+        self._stop_for_interrupt()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FinetuneRun, "steps", stop)
+        assert run_study(ready, **settings) == 130
+    assert not list((ready / "study/cells/finetune").rglob("*.json"))
+    assert run_study(ready, **settings) == 0
+    whole = {path.name: json.loads(path.read_text()) for path in (ready / "whole/cells/finetune").rglob("*.json")}
+    found = {path.name: json.loads(path.read_text()) for path in (ready / "study/cells/finetune").rglob("*.json")}
+    assert found == whole
+
+
+def test_fine_tuning_that_cannot_be_done_should_be_refused_before_anything_is_made(
+    ready: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_study(ready, **{**FINETUNED, "finetune_crop_px": 20}) == 2
+    assert "multiple of network.patch_px" in capsys.readouterr().err
+    assert run_study(ready, **FINETUNED, classes=f"[{TREES},40,{WATER}]") == 2
+    assert "no training chip is labelled 40" in capsys.readouterr().err
+    assert run_study(ready, **{**FINETUNED, "finetune_crop_px": 128}) == 2
+    assert "smaller than data.crop_px" in capsys.readouterr().err
+    assert not (ready / "study").exists()
+
+
+def test_an_encoder_handed_on_as_a_file_should_be_the_run_that_it_was_exported_from(
+    ready: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = [f"--encoder.{name}" for name in ("embed_dim=16", "depth=2", "num_heads=2", f"patch_px={PATCH}")]
+    views = [f"--crops.global_px={CROP}", "--crops.local_px=16", "--crops.local_count=1"]
+    run, file = ready / "run", ready / "encoder.safetensors"
+    stores = f"--data.stores=['{ready / 'simulated'}']"
+    more = ["--steps=1", "--batch_size=2", "--precision=fp32", "--tensorboard=false", "--device=cpu", "--threads=1"]
+    assert main(["pretrain", f"--out={run}", stores, *views, *small, *more]) == 0
+    assert main(["export", f"--run={run}", f"--out={file}", "--name=small", "--dtype=float32"]) == 0
+    (of_run, _), (of_file, card) = read_encoder(run), read_encoder(file)
+    assert not card.classes
+    expected = of_run.model.state_dict()
+    assert of_file.model.state_dict().keys() == expected.keys()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in of_file.model.state_dict().items())
+
+    settings = {**FINETUNED, "seeds": "[0]", "finetune_rates": "[0.001]", "real": ready / "absent"}
+    assert run_study(ready, **settings, encoder=run, out=ready / "of_run") == 0
+    assert run_study(ready, **settings, encoder=file) == 0
+    for name in ("fractions/pretrained_seed0_100percent", "rollout/pretrained", "embedding/pretrained"):
+        first, second = (json.loads((ready / folder / f"cells/{name}.json").read_text()) for folder in ("study", "of_run"))
+        assert first == second, name
+    [finetuned] = (ready / "study/cells/finetune").rglob("pretrained_seed0_50percent*.json")
+    assert json.loads(finetuned.read_text())["start"]["kind"] == "model file"
+    capsys.readouterr()
+    save_model(file, card, random_encoder(card, 3).model, "float32")
+    assert run_study(ready, **settings, encoder=file) == 2
+    assert "encoder_sha256" in capsys.readouterr().err
+
+
+def test_files_that_are_no_encoder_without_labels_should_be_refused(ready: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from training.card import draft_card
+    from training.study.finetuned import finetuning_settings
+
+    config = made_config(ready, finetune_steps=1)
+    card = draft_card(finetuning_settings(config, tiny_card(ready), next(tuning_runs(config))))
+    labelled, damaged = ready / "labelled.safetensors", ready / "damaged.safetensors"
+    save_model(labelled, card, build_model(card))
+    damaged.write_bytes(labelled.read_bytes()[:-1] + b"\x55")
+    assert run_study(ready, encoder=labelled) == 2
+    assert "its encoder saw labels" in capsys.readouterr().err
+    assert run_study(ready, encoder=damaged) == 2
+    assert "SHA-256 differs" in capsys.readouterr().err
+
+
 def test_a_study_should_not_make_a_cell_again_and_should_make_it_alike(ready: Path) -> None:
     assert run_study(ready) == 0
     cells = {path: path.stat().st_mtime_ns for path in (ready / "study/cells").rglob("*.json")}
-    assert (
-        len(cells) == 2 * 2 * 2 + 2 * 2 + (2 * 6 + 2 * 5) * 2 + 3 + 3
-    )  # fractions, real labels, feature sets, attention, embedding
+    # Fractions, real labels, feature sets; attention, rollout, embedding and position of three encoders; t-SNE of two.
+    assert len(cells) == 2 * 2 * 2 + 2 * 2 + (2 * 6 + 2 * 5) * 2 + 4 * 3 + 2
     report = (ready / "study/report.html").read_text(encoding="utf-8")
     assert "4. Embedding space" in report
+    assert "Attention rollout, real chips" in report
+    assert "Position in the crop" in report
+    assert "No network was fine-tuned" in report
+    assert "5. Fine-tuning" not in report
     assert "data:image/png" in report
     gone = ready / "study/cells/fractions/random_seed1_50percent.json"
     before = json.loads(gone.read_text())
