@@ -13,7 +13,8 @@ help:
 	@echo "                              CREATE=1 has the environment made too (minutes, gigabytes from the network)"
 	@echo "make bench [ARGS=--record]    speed, memory and latencies as one table; --record appends it to tests/benchmarks/history.csv"
 	@echo "make bench-training           speed of pre-training and fine-tuning, beside a plain DataLoader"
-	@echo "make study [ENCODER=run]      what frozen encoders know, pre-trained against random: runs/study_small/report.html"
+	@echo "make study [ENCODER=run]      what encoders know, pre-trained against random or from scratch: report.html below runs/study_*;"
+	@echo "                              ENCODER is a run folder of pretrain or a model file of one; without one a small one is made"
 	@echo "make translations             bring resources/i18n up to the texts of the sources"
 	@echo "make setup | lint | clean"
 

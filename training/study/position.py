@@ -17,7 +17,8 @@ from training.study.probes import Look
 def position_cell(look: Look) -> dict[str, Any]:
     """Of each place, over its valid patches: the squares that the means explain, and all squares about the mean of all tokens.
 
-    The ratio of their sums over places is R squared; by chance it is about one over the number of crops.
+    The ratio of their sums over places is R squared; by chance it is about one over the number of crops,
+    and more where crops of one place are alike.
     """
     tokens, valid = look.features.tokens, look.crops.patch_valid
     kept = tokens * valid[..., None]

@@ -285,7 +285,8 @@ def position_table(results: Results) -> Table:
         )
     note = (
         "Share of the variance of patch tokens that their position in the crop explains: R squared of the means of each position "
-        "over crops. Draws of places are about these means. By chance it is about one over the number of crops."
+        "over crops. Draws of places are about these means. By chance it is about one over the number of crops, and "
+        "more where crops of one place are alike: random encoders tell how much."
     )
     header = ("crops of", "crops", "tokens", "pre-trained", "random", "difference", "by chance")
     return Table("Position in the crop", note, header, tuple(rows))
