@@ -42,7 +42,7 @@ elif [ ! -e runs/bundled/pretrain/checkpoint.pt ]; then
     echo "There is no encoder at runs/bundled/pretrain. A small one is pre-trained into $run: some 20 minutes on two CPU cores."
     stores="'$simulated'"
     [ ! -e $real/store.json ] || stores+=", '$real'"
-    pretraining=(--config $configs/study_pretrain.yaml --out $run --data.stores "[$stores]")
+    pretraining=(--config $configs/pretrain_study.yaml --out $run --data.stores "[$stores]")
     if [ -e $run/state.pt ]; then
       pretraining+=(--resume true)
     else

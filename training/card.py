@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from backend.model_card import BandSpec, DecoderSpec, EncoderSpec, ModelCard
 from training.classes import worldcover_classes
 from training.config import SPACING_M, BandsConfig
 from training.finetuning.config import FinetuneConfig, NetworkConfig
+from training.pretraining.config import EncoderConfig, PretrainConfig
 
 
 def band_specs(bands: BandsConfig, channel_drop: float = 0.0) -> tuple[BandSpec, ...]:
@@ -20,25 +23,42 @@ def band_specs(bands: BandsConfig, channel_drop: float = 0.0) -> tuple[BandSpec,
 
 def draft_card(config: FinetuneConfig) -> ModelCard:
     """The card of a model that is yet to be trained: sizes, bands and classes; no temperature, figures or hash."""
-    network = config.network
+    card = _encoder_card(config.out.name, config.network, config.bands, config.data.channel_drop, config.data.crop_px)
+    return dataclasses.replace(
+        card,
+        classes=worldcover_classes(config.data.classes),
+        window_px=config.network.window_px,
+        decoder=_decoder_spec(config.network),
+    )
+
+
+def encoder_card(config: PretrainConfig) -> ModelCard:
+    """The card of an encoder alone that is yet to be trained: no classes, attention of the last block."""
+    return _encoder_card(config.out.name, config.encoder, config.bands, config.crops.channel_drop, config.crops.global_px)
+
+
+def _encoder_card(
+    name: str, sizes: NetworkConfig | EncoderConfig, bands: BandsConfig, channel_drop: float, trained_px: int
+) -> ModelCard:
+    """`trained_px` is the side of the views or crops that positions are learnt on."""
     return ModelCard(
-        name=config.out.name,
+        name=name,
         description="",
         licence="",
-        bands=band_specs(config.bands, config.data.channel_drop),
-        classes=worldcover_classes(config.data.classes),
-        window_px=network.window_px,
+        bands=band_specs(bands, channel_drop),
+        classes=(),
+        window_px=trained_px,
         spacing_m=SPACING_M,
         encoder=EncoderSpec(
-            embed_dim=network.embed_dim,
-            depth=network.depth,
-            num_heads=network.num_heads,
-            patch_px=network.patch_px,
-            position_grid=config.data.crop_px // network.patch_px,
-            register_tokens=network.register_tokens,
+            embed_dim=sizes.embed_dim,
+            depth=sizes.depth,
+            num_heads=sizes.num_heads,
+            patch_px=sizes.patch_px,
+            position_grid=trained_px // sizes.patch_px,
+            register_tokens=sizes.register_tokens,
         ),
-        decoder=_decoder_spec(network),
-        attention_block=network.depth - 1,
+        decoder=None,
+        attention_block=sizes.depth - 1,
     )
 
 

@@ -26,7 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from backend.network.model import build_model
 from backend.radiometry import standardise
-from training.card import draft_card
+from training.card import draft_card, encoder_card
 from training.chips.store import ChipSplit
 from training.distributed import Team, form_team, team_device
 from training.feed import Feeder
@@ -39,7 +39,6 @@ from training.pretraining.config import ChipSourceConfig, CropsConfig, DinoConfi
 from training.pretraining.crops import draw_views
 from training.pretraining.data import open_source, steps_per_epoch
 from training.pretraining.dino import Dino, Schedules
-from training.pretraining.pretrain import encoder_card
 from training.pretraining.run import PretrainRun
 
 WIDTHS = {"ViT-Ti": (192, 3), "ViT-S": (384, 6)}

@@ -14,10 +14,10 @@ from training.finetuning.config import FinetuneConfig, LabelledDataConfig, Netwo
 from training.run import COMMANDS, parse
 
 ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = sorted((ROOT / "training" / "configs").glob("*.yaml"))
+SHIPPED = sorted((ROOT / "training" / "configs").rglob("*.yaml"))
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=[path.stem for path in SHIPPED])
+@pytest.mark.parametrize("path", SHIPPED, ids=[f"{path.parent.name}/{path.stem}" for path in SHIPPED])
 def test_shipped_config_should_load(path: Path) -> None:
     command = path.stem.split("_")[0]
     name, config = parse([command, "--config", str(path)])

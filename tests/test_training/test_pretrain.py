@@ -27,13 +27,14 @@ from backend.network.model import build_model
 from backend.protocol import BandSource, JobRequest, OutputPaths
 from tests.test_training.made_stores import made_chip, write_store
 from tests.test_training.teams import start_team
+from training.card import encoder_card
 from training.checkpoint import load_checkpoint
 from training.checks import machine_problems
 from training.pretraining.config import PretrainConfig
 from training.pretraining.crops import power_planes, render_views
 from training.pretraining.data import open_source, plan_step, steps_per_epoch
 from training.pretraining.dino import Dino
-from training.pretraining.pretrain import encoder_card, memory_bytes
+from training.pretraining.pretrain import memory_bytes
 from training.pretraining.resident import ResidentChips
 from training.run import main, parse
 

@@ -14,10 +14,10 @@ from backend.network.attention import QkvTap
 from backend.network.model import build_model
 from backend.network.model_file import save_model
 from tests.test_training.made_stores import made_chip, write_store
+from training.card import encoder_card
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.metrics import IGNORE
 from training.pretraining.config import PretrainConfig
-from training.pretraining.pretrain import encoder_card
 from training.run import main, parse
 from training.study.attention_heads import mass_masks, overlap_cell
 from training.study.config import StudyConfig

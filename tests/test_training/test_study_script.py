@@ -94,7 +94,7 @@ def test_the_bundled_encoder_and_ones_own_should_be_studied_where_they_are(clone
 
 def test_the_configs_of_the_script_should_be_valid(root: Path) -> None:
     stores = "['runs/bundled/chips_simulated', 'runs/bundled/chips_real']"
-    _, pretraining = parse(["pretrain", f"--config={root / 'training/configs/study_pretrain.yaml'}", f"--data.stores={stores}"])
+    _, pretraining = parse(["pretrain", f"--config={root / 'training/configs/pretrain_study.yaml'}", f"--data.stores={stores}"])
     assert isinstance(pretraining, PretrainConfig)
     assert [path.name for path in pretraining.data.stores] == ["chips_simulated", "chips_real"]
     _, study = parse(["study", f"--config={root / 'training/configs/study_small.yaml'}"])

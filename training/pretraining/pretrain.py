@@ -10,10 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from backend.model_card import EncoderSpec, ModelCard
-from training.card import band_specs
+from training.card import encoder_card
 from training.checks import free_memory_bytes, kept_bytes, machine_problems, needs_text, parameter_count, settings_problems
-from training.config import SPACING_M
 from training.distributed import Team, team_device, team_for
 from training.feed import Feeder
 from training.interrupt import Interrupt
@@ -39,30 +37,6 @@ def pretrain(config: PretrainConfig) -> None:
             return
         with Interrupt(team) as interrupt, Feeder(run.views_of, run.step, config.steps) as feeder:
             run.steps(feeder, interrupt)
-
-
-def encoder_card(config: PretrainConfig) -> ModelCard:
-    """The card of the encoder alone: no classes, attention of the last block."""
-    encoder = config.encoder
-    return ModelCard(
-        name=config.out.name,
-        description="",
-        licence="",
-        bands=band_specs(config.bands, config.crops.channel_drop),
-        classes=(),
-        window_px=config.crops.global_px,
-        spacing_m=SPACING_M,
-        encoder=EncoderSpec(
-            embed_dim=encoder.embed_dim,
-            depth=encoder.depth,
-            num_heads=encoder.num_heads,
-            patch_px=encoder.patch_px,
-            position_grid=config.crops.global_px // encoder.patch_px,
-            register_tokens=encoder.register_tokens,
-        ),
-        decoder=None,
-        attention_block=encoder.depth - 1,
-    )
 
 
 def _prepare(config: PretrainConfig, device: torch.device, team: Team) -> PretrainRun:

@@ -63,7 +63,7 @@ def read_encoder(path: Path) -> tuple[FrozenEncoder, ModelCard]:
         raise FileNotFoundError(
             f"{path} is not there: a run folder of `pretrain` is needed, or a model file of one. Make one with "
             "`python -m training.run pretrain --config training/configs/bundled/pretrain.yaml` (minutes on a GPU, some 20 hours on "
-            "two CPU cores) or `…/study_pretrain.yaml` (a small one, some 20 minutes on two cores), or name yours with --encoder."
+            "two CPU cores) or `…/pretrain_study.yaml` (a small one, some 20 minutes on two cores), or name yours with --encoder."
         )
     if path.is_dir():
         checkpoint = load_checkpoint(path)
