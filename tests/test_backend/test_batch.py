@@ -25,13 +25,16 @@ from backend.batch import cluster as clusters
 from backend.batch.scenes import find_scenes, group_sources
 from backend.network.model import build_model
 from backend.network.model_file import save_model
+from backend.output import map_writer
 from backend.protocol import (
     BandSource,
     BatchRequest,
     BatchScene,
     Cancel,
     JobRequest,
+    JobWarning,
     OutputPaths,
+    Progress,
     SardineError,
     SceneOutcome,
     encode,
@@ -228,6 +231,35 @@ def test_cancel_should_keep_what_is_done_tell_of_the_rest_and_leave_no_process(m
         "c": "not begun",
     }
     assert psutil.wait_procs(workers, timeout=10)[1] == []
+
+
+def test_batch_that_was_cancelled_should_go_on_in_the_middle_of_a_scene(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(map_writer, "SAVE_S", 0.0)  # workers are threads of this process
+    scenes, out = slow_scenes(tmp_path / "scenes", "a"), tmp_path / "maps"
+    settings = JobRequest((), str(model), OutputPaths(), device="cpu", batch_size=1, overlap=0.5, resume=True)
+    request = BatchRequest(tuple(find_scenes([str(scenes)])), str(out), settings, outputs=("landcover",))
+    told: list[object] = []
+
+    def half_done() -> bool:
+        return any(isinstance(message, Progress) and message.done > 0.4 * message.total for message in told)
+
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as there:
+        request = dataclasses.replace(request, scheduler=there.scheduler_address)
+        with pytest.raises(SardineError, match="1 cancelled"):
+            run_request(request, told.append, half_done)
+        assert {"a_landcover.tif.part", "a_landcover.tif.part.json"} <= {path.name for path in out.iterdir()}
+        told.clear()
+        run_request(request, told.append, lambda: False)
+    resumed = [message.text for message in told if isinstance(message, JobWarning) and message.code == "resumed"]
+    assert [text.partition(":")[0] for text in resumed] == ["a"]
+    assert [path.name for path in out.iterdir()] == ["a_landcover.tif"]
+    alone = JobRequest(
+        (BandSource("", str(scenes / "a.tif"), 0),), str(model), OutputPaths(landcover=str(tmp_path / "alone.tif")),
+        device="cpu", batch_size=1, overlap=0.5,
+    )  # fmt: skip
+    run_request(alone, lambda _: None, lambda: False)
+    with rasterio.open(tmp_path / "alone.tif") as one, rasterio.open(out / "a_landcover.tif") as other:
+        np.testing.assert_array_equal(one.read(), other.read())
 
 
 def test_cluster_that_is_there_should_be_used_and_left_running(scenes, model, tmp_path):
