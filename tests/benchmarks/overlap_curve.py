@@ -105,7 +105,7 @@ def draw(path: Path, costs: list[float], curves: dict[str, dict[str, Agreement]]
         "default", (costs[OVERLAPS.index(DEFAULT_OVERLAP)], axes.get_ylim()[0]), xytext=(4, 6), textcoords="offset points"
     )
     for overlap, cost in zip(OVERLAPS, costs, strict=True):
-        axes.annotate(f"{overlap:.2%}".replace(".00", ""), (cost, axes.get_ylim()[1]), ha="center", va="bottom", fontsize=8)
+        axes.annotate(f"{100 * overlap:.3g}%", (cost, axes.get_ylim()[1]), ha="center", va="bottom", fontsize=8)
     axes.set_xlabel("cost: how often the network sees a pixel")
     axes.set_ylabel(f"pixels of one class with {REFERENCE:.0%} overlap (%)")
     axes.legend()
