@@ -51,7 +51,7 @@ elif [ ! -e runs/bundled/pretrain/checkpoint.pt ]; then
     train pretrain "${pretraining[@]}"
     train export --run $run --out $encoder --name "Small encoder of the study" --dtype float32
   fi
-  echo "The study is of the small encoder in $encoder, not of the bundled model's; its figures are not those of docs/study.md."
+  echo "The study is of the small encoder in $encoder, not of training/configs/bundled/pretrain.yaml; its figures are not those of docs/study.md."
   arguments+=(--encoder $encoder --out runs/study_tiny)
 fi
 train study "${arguments[@]}"

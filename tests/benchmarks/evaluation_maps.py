@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Radar, map and reference polygons of some scenes as one picture, each mapped by the model of the fold that held its place out.
 
-.venv/bin/python -m tests.benchmarks.evaluation_maps docs/evaluation_maps.png --folds runs/bundled/folds --method finetune
+.venv/bin/python -m tests.benchmarks.evaluation_maps runs/bundled/folds/maps.png --folds runs/bundled/folds --method finetune
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.image
 import numpy as np
+import PIL.Image
 
 from training.evaluate.config import LabelSet
 from training.evaluate.maps import BackendMapper, read_radar
@@ -64,8 +65,6 @@ def main() -> None:
     pixels.seek(0)
     picture = matplotlib.image.imread(pixels)
     # 256 colours are plenty for maps, and a fifth of the size.
-    import PIL.Image
-
     PIL.Image.fromarray((picture[..., :3] * 255).astype(np.uint8)).quantize(256).save(chosen.picture, optimize=True)
 
 

@@ -35,7 +35,7 @@ SHIFT_PX = 40
 """Rows and columns that the shifted reference leaves out: a multiple of the patch, but not of a stride."""
 
 EDGE_PX = 224
-"""Pixels next to the shifted reference's first rows and columns are not compared: their surroundings differ."""
+"""Pixels next to the shifted reference's first rows and columns are not compared, for no overlap: their surroundings differ."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,17 @@ def agreement(one: Map, reference: Map) -> Agreement:
 
 
 def curve(scene: str, model: Path, spacing_m: float | None) -> dict[str, Agreement]:
-    """Agreement by overlap, and under “shifted” that of the reference whose windows lie elsewhere."""
-    reference = map_of(scene, model, REFERENCE, spacing_m)
-    found = {f"{overlap:g}": agreement(map_of(scene, model, overlap, spacing_m), reference) for overlap in OVERLAPS}
-    shifted = map_of(scene, model, REFERENCE, spacing_m, SHIFT_PX)
-    inner = np.s_[SHIFT_PX + EDGE_PX :, SHIFT_PX + EDGE_PX :]
-    part = Map(reference.codes[inner], reference.confidence[inner])
-    here = np.s_[EDGE_PX:, EDGE_PX:]
-    found["shifted"] = agreement(Map(shifted.codes[here], shifted.confidence[here]), part)
+    """Agreement by overlap, and under “shifted” that of the reference whose windows lie elsewhere; all of the same pixels."""
+
+    def inner(found: Map, skip_px: int) -> Map:
+        part = np.s_[skip_px:, skip_px:]
+        return Map(found.codes[part], found.confidence[part])
+
+    reference = inner(map_of(scene, model, REFERENCE, spacing_m), SHIFT_PX + EDGE_PX)
+    found = {}
+    for overlap in OVERLAPS:
+        found[f"{overlap:g}"] = agreement(inner(map_of(scene, model, overlap, spacing_m), SHIFT_PX + EDGE_PX), reference)
+    found["shifted"] = agreement(inner(map_of(scene, model, REFERENCE, spacing_m, SHIFT_PX), EDGE_PX), reference)
     return found
 
 
