@@ -17,7 +17,7 @@ from pathlib import Path
 
 import rasterio
 
-from tests.benchmarks.inference import OUTPUTS, ROOT, child
+from tests.benchmarks.inference import OUTPUTS, bundled_model, child
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the maps of the whole scene")
     chosen = parser.parse_args()
-    model = chosen.model or next((ROOT / "resources" / "models").glob("*.safetensors"))
+    model = chosen.model or bundled_model()
     chosen.out.mkdir(parents=True, exist_ok=True)
     with rasterio.open(chosen.scene) as scene:
         height, bounds, pixel_m = scene.height, scene.bounds, scene.res[1]

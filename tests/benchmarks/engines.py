@@ -30,8 +30,8 @@ from backend.network.model_file import load_model
 from backend.protocol import BandSource
 from backend.radiometry import standardise
 from backend.scene.open import open_scene
+from tests.benchmarks.inference import bundled_model
 
-ROOT = Path(__file__).parents[2]
 F32 = NDArray[np.float32]
 Engine = Callable[[F32], F32]
 """Windows [B, bands, S, S] to logits [B, classes, S, S]."""
@@ -110,7 +110,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--repeats", type=int, default=9)
     chosen = parser.parse_args()
-    path = chosen.model or next((ROOT / "resources" / "models").glob("*.safetensors"))
+    path = chosen.model or bundled_model()
     x = windows_of(chosen.scene, path, chosen.batch)
     threads = os.cpu_count() or 1
     own = choose_precision("auto", choose_device("cpu"))

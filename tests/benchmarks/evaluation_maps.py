@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Radar, map and reference polygons of some scenes as one picture, each mapped by the model of the fold that held its place out.
 
-.venv/bin/python -m tests.benchmarks.evaluation_maps runs/bundled/folds/maps.png --folds runs/bundled/folds --method finetune
+Run after `evaluate --folds` as
+
+    .venv/bin/python -m tests.benchmarks.evaluation_maps runs/bundled/folds/maps.png --folds runs/bundled/folds --method finetune
+
+and look at it: figures do not tell where a map is wrong.
 """
 
 from __future__ import annotations

@@ -73,6 +73,11 @@ ROWS = (
 )
 
 
+def bundled_model() -> Path:
+    """What a benchmark measures where no model is named."""
+    return next((ROOT / "resources" / "models").glob("*.safetensors"))
+
+
 def end_to_end(scene: Path, model: Path, folder: Path, device: str, precision: str) -> dict[str, float]:
     """Seconds, peak MB and windows of one `predict` with land cover, confidence and attention."""
     command = [sys.executable, "-m", "backend", "predict", "--band", f"VV={scene}:1", "--band", f"VH={scene}:2", "--units", "db"]
@@ -156,7 +161,7 @@ def main() -> None:
     parser.add_argument("--no-memory", action="store_true", help="leave out the scenes four times as high and as wide")
     parser.add_argument("--record", action="store_true", help=f"append the figures to {HISTORY.name}")
     chosen = parser.parse_args()
-    model = chosen.model or next((ROOT / "resources" / "models").glob("*.safetensors"))
+    model = chosen.model or bundled_model()
     found = _on_what(chosen.devices, chosen.precisions)
     load = os.getloadavg()[0]
     size = f"{chosen.side} x {chosen.side} px"

@@ -24,11 +24,11 @@ from backend.job import run_job
 from backend.model_card import read_header
 from backend.protocol import DEFAULT_OVERLAP, BandSource, JobRequest, OutputPaths
 from backend.windows import window_stride
+from tests.benchmarks.inference import bundled_model
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-ROOT = Path(__file__).parents[2]
 OVERLAPS = (0.0, 0.0625, 0.125, 0.1875, 0.25, 0.375)
 REFERENCE = 0.5
 SHIFT_PX = 40
@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("--spacing-m", type=float, help="of rasters without a coordinate system")
     parser.add_argument("--picture", type=Path, help="PNG of the curves")
     chosen = parser.parse_args()
-    model = chosen.model or next((ROOT / "resources" / "models").glob("*.safetensors"))
+    model = chosen.model or bundled_model()
     card = read_header(str(model)).card
     strides = [window_stride(card.window_px, card.patch_px, overlap) for overlap in OVERLAPS]
     costs = [(card.window_px / stride) ** 2 for stride in strides]
