@@ -39,7 +39,7 @@ elif [ ! -e runs/bundled/pretrain/checkpoint.pt ]; then
   run=runs/study_encoder
   encoder=$run.safetensors  # there when the run is done
   if [ ! -e $encoder ]; then
-    echo "There is no encoder at runs/bundled/pretrain. A small one is pre-trained into $run: some 20 minutes on two CPU cores."
+    echo "There is no encoder at runs/bundled/pretrain. A small one is pre-trained into $run: some 25 minutes on two CPU cores."
     stores="'$simulated'"
     [ ! -e $real/store.json ] || stores+=", '$real'"
     pretraining=(--config $configs/pretrain_study.yaml --out $run --data.stores "[$stores]")
