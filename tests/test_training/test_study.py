@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The study of encoders: its parts on values that are known, and whole small studies through the command line."""
+"""The parts of the study of encoders, on values that are known."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +10,13 @@ import pytest
 import torch
 
 from backend.network.attention import QkvTap
-from backend.network.model import build_model
-from backend.network.model_file import save_model
-from tests.test_training.made_stores import made_chip, write_store
-from training.card import encoder_card
-from training.checkpoint import Checkpoint, save_checkpoint
+from tests.test_training.made_stores import write_store
+from tests.test_training.small_study import CROP, NOT_WATER, PATCH, TREES, WATER, half_water, made_config, made_look, tiny_card
 from training.metrics import IGNORE
-from training.pretraining.config import PretrainConfig
-from training.run import main, parse
 from training.study.attention_heads import mass_masks, overlap_cell
-from training.study.config import StudyConfig
-from training.study.crops import CropSet, crop_starts, cut_crops, patch_majority
+from training.study.crops import crop_starts, cut_crops, patch_majority
 from training.study.embedding import attention_entropy, tsne_cell
-from training.study.encoders import Features, extract, random_encoder, read_encoder
+from training.study.encoders import extract, random_encoder
 from training.study.finetuned import count_pixels
 from training.study.position import position_cell
 from training.study.probes import ATTENTION, DB, TOKENS, Look, ProbeKind, nested_chips, probe_cell
@@ -33,10 +26,8 @@ from training.study.results import (
     MEAN_IOU,
     OVERLAP,
     PRETRAINED,
-    REAL,
     SCRATCH,
     SIMULATED,
-    Finetuning,
     PlaceCounts,
     PlaceOverlap,
     Results,
@@ -45,97 +36,6 @@ from training.study.results import (
     tuning_runs,
 )
 from training.study.rollout import class_token_rollout
-
-SIDE, CROP, PATCH = 64, 32, 8
-PATCHES = (CROP // PATCH) ** 2
-WATER, TREES, NOT_WATER = 80, 10, 201
-SMALL = {
-    "crop_px": CROP,
-    "fractions": "[0.5,1.0]",
-    "seeds": "[0,1]",
-    "classes": f"[{TREES},{WATER}]",
-    "max_patches": 60,
-    "set_patches": 40,
-    "trees": 5,
-    "real_folds": 2,
-    "finetune_steps": 0,
-    "bootstrap_draws": 20,
-    "threads": 1,
-}
-
-
-def made_config(tmp_path: Path, **settings: object) -> StudyConfig:
-    names = {"out": tmp_path / "study", "encoder": tmp_path / "pretrain", "simulated": tmp_path / "simulated"}
-    _, config = parse(["study", *(f"--{name}={value}" for name, value in {**names, **SMALL, **settings}.items())])
-    assert isinstance(config, StudyConfig)
-    return config
-
-
-def half_water(seed: int, place: str, label: int = TREES):
-    """A chip whose left half is labelled water and is dark, and whose right half has `label` and is bright."""
-    rng = np.random.default_rng(seed)
-    db = np.full((2, SIDE, SIDE), -8.0, np.float32)
-    db[:, :, : SIDE // 2] = -22
-    db[1] -= 6
-    labels = np.full((SIDE, SIDE), label, np.uint8)
-    labels[:, : SIDE // 2] = WATER
-    return made_chip(db + rng.normal(0, 1, db.shape).astype(np.float32), labels, place=place)
-
-
-def tiny_card(tmp_path: Path):
-    _, config = parse(
-        [
-            "pretrain",
-            f"--out={tmp_path / 'pretrain'}",
-            f"--data.stores=['{tmp_path / 'simulated'}']",
-            f"--crops.global_px={CROP}",
-            "--crops.local_px=16",
-            "--encoder.embed_dim=16",
-            "--encoder.depth=2",
-            "--encoder.num_heads=2",
-            f"--encoder.patch_px={PATCH}",
-        ]
-    )
-    assert isinstance(config, PretrainConfig)
-    return encoder_card(config)
-
-
-@pytest.fixture
-def ready(tmp_path: Path) -> Path:
-    """Stores and an encoder to study."""
-    for name, simulated in (("simulated", True), ("real", False)):
-        splits = {
-            split: [half_water(10 * number + chip, f"{split} {chip}") for chip in range(count)]
-            for number, (split, count) in enumerate((("train", 6), ("validation", 3), ("test", 3)))
-        }
-        write_store(tmp_path / name, splits, simulated=simulated)
-    card = tiny_card(tmp_path)
-    (tmp_path / "pretrain").mkdir()
-    weights = build_model(card).state_dict()
-    report = {"simulated_only": True, "provenance": {"commit": "none"}}
-    save_checkpoint(tmp_path / "pretrain", Checkpoint(weights, card.to_json(), "{}", 1, report))
-    return tmp_path
-
-
-def run_study(ready: Path, **settings: object) -> int:
-    names = {"out": ready / "study", "encoder": ready / "pretrain", "simulated": ready / "simulated", "real": ready / "real"}
-    return main(["study", *(f"--{name}={value}" for name, value in {**names, **SMALL, **settings}.items())])
-
-
-def made_look(labels: np.ndarray, tokens: np.ndarray | None = None, attention: np.ndarray | None = None) -> Look:
-    """Crops with the patch labels [N, P], one chip and one place each, and features that are given or say nothing."""
-    count, patches = labels.shape
-    side = int(patches**0.5) * PATCH
-    rng = np.random.default_rng(5)
-    x = rng.normal(0, 1, (count, 2, side, side)).astype(np.float32)
-    places = np.array([f"place {n}" for n in range(count)])
-    labels = labels.astype(np.uint8)
-    pixels = labels.reshape(count, side // PATCH, side // PATCH).repeat(PATCH, axis=1).repeat(PATCH, axis=2)
-    crops = CropSet(x, pixels, labels, np.ones(labels.shape, np.bool_), np.arange(count), places, PATCH)
-    tokens = rng.normal(0, 1, (count, patches, 3)).astype(np.float32) if tokens is None else tokens
-    attention = np.ones((count, 1, 1, patches), np.float32) if attention is None else attention
-    rollout = np.ones(labels.shape, np.float32)
-    return Look(crops, Features(tokens, np.ones(labels.shape, np.float32), tokens.mean(axis=1), attention, rollout))
 
 
 def test_smaller_fractions_should_be_among_larger_ones() -> None:
@@ -359,190 +259,3 @@ def test_learning_rates_should_be_chosen_for_each_beginning_on_validation_chips(
     assert len(cells) == 4
     assert all("seed0_10percent" in name for name in cells)
     assert (chosen_rate(config, cells, PRETRAINED), chosen_rate(config, cells, SCRATCH)) == (0.1, 0.2)
-
-
-FINETUNED = {
-    "fractions": "[1.0]",
-    "finetune_steps": 2,
-    "finetune_batch": 2,
-    "finetune_crop_px": 16,
-    "finetune_fractions": "[0.5]",
-    "finetune_rates": "[0.001,0.01]",
-}
-
-
-def test_a_study_should_fine_tune_from_both_beginnings_on_the_same_chips_and_go_on(ready: Path) -> None:
-    assert run_study(ready, **FINETUNED) == 0
-    config = made_config(ready, **FINETUNED)
-    runs = [Finetuning(arm, seed, 0.5, 0.001) for arm in (PRETRAINED, SCRATCH) for seed in (0, 1)]
-    cells = {path: path.stat().st_mtime_ns for path in (ready / "study/cells/finetune").rglob("*.json")}
-    assert len(cells) == 4 + 4  # two rates and two seeds of each beginning
-    tuned = {run: json.loads((ready / f"study/cells/{run.name(config)}.json").read_text()) for run in tuning_runs(config)}
-    rates = {
-        arm: chosen_rate(config, {run.name(config): cell for run, cell in tuned.items()}, arm) for arm in (PRETRAINED, SCRATCH)
-    }
-    settings = {}
-    for run in runs:
-        run = Finetuning(run.arm, run.seed, run.fraction, rates[run.arm])
-        cell = json.loads((ready / f"study/cells/{run.name(config)}.json").read_text())
-        assert cell["chips"] == 3  # of six
-        assert cell["start"]["kind"] == {PRETRAINED: "pretrain run", SCRATCH: "scratch"}[run.arm]
-        assert set(cell["counts"]) == {SIMULATED, REAL}
-        assert set(cell["counts"][SIMULATED]) == {"test 0", "test 1", "test 2"}
-        assert np.sum(list(cell["counts"][SIMULATED].values())) == 3 * SIDE**2
-        settings[run.arm, run.seed] = json.loads((ready / f"study/{run.name(config)}/config.json").read_text())
-        assert not list((ready / "study" / run.name(config)).glob("state*.pt"))
-    for seed in (0, 1):
-        one, other = (settings[arm, seed] for arm in (PRETRAINED, SCRATCH))
-        differing = {key for key in one if one[key] != other[key]}
-        assert differing <= {"out", "start_from", "learning_rate"}
-        assert (one["seed"], one["label_fraction"], one["network"]["decoder_blocks"]) == (seed, 0.5, [0, 1])
-    report = (ready / "study/report.html").read_text(encoding="utf-8")
-    assert "Pre-trained or from scratch, real chips" in report
-
-    gone = next(iter(cells))
-    before = json.loads(gone.read_text())
-    gone.unlink()
-    assert run_study(ready, **FINETUNED) == 0
-    assert json.loads(gone.read_text()) == before
-    assert {path for path, changed in cells.items() if path.stat().st_mtime_ns != changed} == {gone}
-    assert run_study(ready, **{**FINETUNED, "finetune_steps": 0}) == 0  # other cells do not depend on it
-
-
-def test_a_fine_tuning_that_was_stopped_should_go_on(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from training.finetuning.run import FinetuneRun
-
-    settings = {**FINETUNED, "seeds": "[0]", "finetune_rates": "[0.001]", "finetune_fractions": "[0.1]", "real": ready / "absent"}
-    assert run_study(ready, **settings, out=ready / "whole") == 0
-
-    def stop(self: FinetuneRun, *_: object) -> None:
-        self._stop_for_interrupt()
-
-    with monkeypatch.context() as patch:
-        patch.setattr(FinetuneRun, "steps", stop)
-        assert run_study(ready, **settings) == 130
-    assert not list((ready / "study/cells/finetune").rglob("*.json"))
-    assert run_study(ready, **settings) == 0
-    whole = {path.name: json.loads(path.read_text()) for path in (ready / "whole/cells/finetune").rglob("*.json")}
-    found = {path.name: json.loads(path.read_text()) for path in (ready / "study/cells/finetune").rglob("*.json")}
-    assert found == whole
-
-
-def test_fine_tuning_that_cannot_be_done_should_be_refused_before_anything_is_made(
-    ready: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run_study(ready, **{**FINETUNED, "finetune_crop_px": 20}) == 2
-    assert "multiple of network.patch_px" in capsys.readouterr().err
-    assert run_study(ready, **FINETUNED, classes=f"[{TREES},40,{WATER}]") == 2
-    assert "no training chip is labelled 40" in capsys.readouterr().err
-    assert run_study(ready, **{**FINETUNED, "finetune_crop_px": 128}) == 2
-    assert "smaller than data.crop_px" in capsys.readouterr().err
-    assert not (ready / "study").exists()
-
-
-def test_an_encoder_handed_on_as_a_file_should_be_the_run_that_it_was_exported_from(
-    ready: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    small = [f"--encoder.{name}" for name in ("embed_dim=16", "depth=2", "num_heads=2", f"patch_px={PATCH}")]
-    views = [f"--crops.global_px={CROP}", "--crops.local_px=16", "--crops.local_count=1"]
-    run, file = ready / "run", ready / "encoder.safetensors"
-    stores = f"--data.stores=['{ready / 'simulated'}']"
-    more = ["--steps=1", "--batch_size=2", "--precision=fp32", "--tensorboard=false", "--device=cpu", "--threads=1"]
-    assert main(["pretrain", f"--out={run}", stores, *views, *small, *more]) == 0
-    assert main(["export", f"--run={run}", f"--out={file}", "--name=small", "--dtype=float32"]) == 0
-    (of_run, _), (of_file, card) = read_encoder(run), read_encoder(file)
-    assert not card.classes
-    expected = of_run.model.state_dict()
-    assert of_file.model.state_dict().keys() == expected.keys()
-    assert all(torch.equal(tensor, expected[name]) for name, tensor in of_file.model.state_dict().items())
-
-    settings = {**FINETUNED, "seeds": "[0]", "finetune_rates": "[0.001]", "real": ready / "absent"}
-    assert run_study(ready, **settings, encoder=run, out=ready / "of_run") == 0
-    assert run_study(ready, **settings, encoder=file) == 0
-    for name in ("fractions/pretrained_seed0_100percent", "rollout/pretrained", "embedding/pretrained"):
-        first, second = (json.loads((ready / folder / f"cells/{name}.json").read_text()) for folder in ("study", "of_run"))
-        assert first == second, name
-    [finetuned] = (ready / "study/cells/finetune").rglob("pretrained_seed0_50percent*.json")
-    assert json.loads(finetuned.read_text())["start"]["kind"] == "model file"
-    capsys.readouterr()
-    save_model(file, card, random_encoder(card, 3).model, "float32")
-    assert run_study(ready, **settings, encoder=file) == 2
-    assert "encoder_sha256" in capsys.readouterr().err
-
-
-def test_files_that_are_no_encoder_without_labels_should_be_refused(ready: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from training.card import draft_card
-    from training.study.finetuned import finetuning_settings
-
-    config = made_config(ready, finetune_steps=1)
-    card = draft_card(finetuning_settings(config, tiny_card(ready), next(tuning_runs(config))))
-    labelled, damaged = ready / "labelled.safetensors", ready / "damaged.safetensors"
-    save_model(labelled, card, build_model(card))
-    damaged.write_bytes(labelled.read_bytes()[:-1] + b"\x55")
-    assert run_study(ready, encoder=labelled) == 2
-    assert "its encoder saw labels" in capsys.readouterr().err
-    assert run_study(ready, encoder=damaged) == 2
-    assert "SHA-256 differs" in capsys.readouterr().err
-
-
-def test_a_study_should_not_make_a_cell_again_and_should_make_it_alike(ready: Path) -> None:
-    assert run_study(ready) == 0
-    cells = {path: path.stat().st_mtime_ns for path in (ready / "study/cells").rglob("*.json")}
-    # Fractions, real labels, feature sets; attention, rollout, embedding and position of three encoders; t-SNE of two.
-    assert len(cells) == 2 * 2 * 2 + 2 * 2 + (2 * 6 + 2 * 5) * 2 + 4 * 3 + 2
-    report = (ready / "study/report.html").read_text(encoding="utf-8")
-    assert "4. Embedding space" in report
-    assert "Attention rollout, real chips" in report
-    assert "Position in the crop" in report
-    assert "No network was fine-tuned" in report
-    assert "5. Fine-tuning" not in report
-    assert "data:image/png" in report
-    gone = ready / "study/cells/fractions/random_seed1_50percent.json"
-    before = json.loads(gone.read_text())
-    gone.unlink()
-    assert run_study(ready, bootstrap_draws=0) == 0
-    assert json.loads(gone.read_text()) == before
-    assert {path for path, changed in cells.items() if path.stat().st_mtime_ns != changed} == {gone}
-    assert "real chips" in (ready / "study/study.md").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("what", ["settings", "encoder"])
-def test_a_study_should_refuse_cells_of_other_settings_or_another_encoder(
-    ready: Path, capsys: pytest.CaptureFixture[str], what: str
-) -> None:
-    settings = {"seeds": "[0]", "fractions": "[1.0]", "real": ready / "absent"}
-    assert run_study(ready, **settings) == 0
-    cells = {path: path.read_bytes() for path in (ready / "study/cells").rglob("*.json")}
-    if what == "encoder":
-        card = tiny_card(ready)
-        save_checkpoint(ready / "pretrain", Checkpoint(build_model(card).state_dict(), card.to_json(), "{}", 2, {}))
-    changed = {"settings": {"trees": 6}, "encoder": {}}[what]
-    capsys.readouterr()
-    assert run_study(ready, **{**settings, **changed}) == 2
-    said = capsys.readouterr().err
-    assert {"settings": "settings.trees: 5 became 6", "encoder": "encoder_sha256"}[what] in said
-    assert "--out" in said
-    assert {path: path.read_bytes() for path in (ready / "study/cells").rglob("*.json")} == cells
-
-
-def test_a_study_should_say_what_it_leaves_out_and_what_it_needs(ready: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_study(ready, seeds="[0]", fractions="[1.0]", real=ready / "absent") == 0
-    assert "the real part is left out" in capsys.readouterr().out
-    report = (ready / "study/report.html").read_text(encoding="utf-8")
-    assert "the real part is left out" in report
-    assert "Learnt on real places" not in report
-    assert run_study(ready, encoder=ready / "nowhere") == 2
-    assert "training.run pretrain" in capsys.readouterr().err
-    assert run_study(ready, simulated=ready / "nowhere") == 2
-    assert "training.run chips" in capsys.readouterr().err
-    assert run_study(ready, out=ready / "other", crop_px=30) == 2
-    assert "multiple of the encoder's patch" in capsys.readouterr().err
-
-
-def test_a_damaged_cell_should_be_named(ready: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = {"seeds": "[0]", "fractions": "[1.0]", "real": ready / "absent"}
-    assert run_study(ready, **settings) == 0
-    cell = ready / "study/cells/embedding/pretrained.json"
-    cell.write_text(cell.read_text()[:40])
-    assert run_study(ready, **settings) == 2
-    assert "pretrained.json is damaged" in capsys.readouterr().err
