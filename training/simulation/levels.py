@@ -11,7 +11,7 @@ Sources of the numbers below
   summary figures were used. Belgium's fields are at -9.4, -14.7 in July, -6.3, -15.0 in January and -12.4, -20.1 in May; one by
   Lac du Bourget at -13.4, -22.9; reed there at -3.0, -18.8, and an open marsh of SEN12MS-CR 4438 at -17.5, -23.3.
 - Water: labelled chips of Sen1Floods11 (Bonafilia et al. 2020, CVPRW): medians from -24 (calm) to -16 dB VV; 17 scenes of `train`:
-  -25.7 to -13.4 dB, VV - VH 2.1 to 8.7, and 15.1 of a windy lake.
+  -20.2 dB (deviation 2.5), from -25.7 to -13.4; VV - VH 6.0 dB (deviation 2.9), from 2.1 to 8.7, and 15.1 of a windy lake.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ LEVELS = {
     Cover.HOUSES: Level(-9.8, 0.8, 0.0, 6.2, 0.5, 0.0, 0.8),
     Cover.PAVED: Level(-12.6, 1.8, 0.8, 7.5, 1.0, 0.5, 0.6),
     Cover.BARE: Level(-14.8, 2.0, 0.8, 7.9, 1.6, 0.5, 1.0),
-    Cover.SEA: Level(-19.4, 3.0, 0.0, 5.0, 1.8, 0.0, 0.25),
-    Cover.LAKE: Level(-21.3, 2.4, 0.8, 5.0, 1.6, 0.4, 0.2),
-    Cover.RIVER: Level(-21.0, 2.4, 0.3, 5.0, 1.6, 0.2, 0.3),
+    Cover.SEA: Level(-18.6, 3.0, 0.0, 6.2, 2.2, 0.0, 0.25),
+    Cover.LAKE: Level(-20.6, 2.6, 0.8, 6.0, 2.0, 0.4, 0.2),
+    Cover.RIVER: Level(-20.0, 2.6, 0.3, 6.2, 2.0, 0.2, 0.3),
     Cover.WETLAND: Level(-11.5, 1.8, 0.5, 7.0, 1.2, 0.4, 1.4),
 }
 
@@ -79,7 +79,7 @@ class State:
 
 STATES = (
     # Evergreen rain forest: brighter than other forest, and all of a scene's (coast of Brazil: -7.0, -13.5, split `train`).
-    State(Cover.TREES, 0.15, (1.0, 1.0), -7.0, 6.4, 0.6, contrast=1.0),
+    State(Cover.TREES, 0.25, (1.0, 1.0), -7.0, 6.4, 0.7, contrast=1.0),
     # Tall summer crops, maize above all: a canopy of the levels of trees inside the straight borders of fields.
     State(Cover.CROPS, 0.25, (0.15, 0.85), -9.2, 5.6, 0.8),
     # Wet, rough soil.
