@@ -31,7 +31,7 @@ def speckle_and_noise(rng: np.random.Generator, power: F32, looks: float) -> F32
     """Speckle multiplies signal and noise together; the mean noise is then subtracted, or left in as in some products."""
     subtracted = rng.random() < 0.75
     vh_noise_db = rng.uniform(-33, -26) if subtracted else rng.uniform(-29, -22.5)
-    smoothing_px = (rng.uniform(0.52, 0.85), rng.uniform(0.52, 0.85))
+    smoothing_px = (rng.uniform(0.55, 0.90), rng.uniform(0.55, 0.90))
     # A tenth of layers is a mean over dates, or was filtered: whole places of real ones have 1.1 dB of deviation over forest.
     looks = looks * (rng.uniform(2, 5) if rng.random() < 0.12 else rng.uniform(0.9, 1.15))
     seen = np.empty_like(power)
@@ -50,10 +50,10 @@ def _resample(rng: np.random.Generator, power: F32) -> F32:
     own 4.4 looks alone would give 0.48. Layers in dB are often averaged as such, which makes the dark and bright sides of the
     distribution more alike.
     """
-    side = np.float32(rng.uniform(0.02, 0.20))
+    side = np.float32(rng.uniform(0.04, 0.21))
     kernel = np.array([side, 1 - 2 * side, side], dtype=np.float32)
     floor = np.float32(10 ** (LOWEST_DB / 10))
-    in_db = rng.random() < 0.5
+    in_db = rng.random() < 0.7
     values = np.log(np.maximum(power, floor), dtype=np.float32) if in_db else power
     for axis in (1, 2):
         values = ndimage.correlate1d(values, kernel, axis=axis, mode="nearest")
