@@ -14,7 +14,8 @@ help:
 	@echo "make bench [ARGS=--record]    speed, memory and latencies as one table; --record appends it to tests/benchmarks/history.csv"
 	@echo "make bench-training           speed of pre-training and fine-tuning, beside a plain DataLoader"
 	@echo "make study [ENCODER=run]      what encoders know, pre-trained against random or from scratch: report.html below runs/study_*;"
-	@echo "                              ENCODER is a run folder of pretrain or a model file of one; without one a small one is made"
+	@echo "                              ENCODER is a run folder of pretrain or a model file of one; without one a small one is made;"
+	@echo "                              SIZE=full [IMAGENET=weights.pth], on a GPU, also pre-trains variants, and compares them"
 	@echo "make translations             bring resources/i18n up to the texts of the sources"
 	@echo "make setup | lint | clean"
 
@@ -67,7 +68,7 @@ bench-training:
 
 study:
 	@scripts/setup_backend.sh
-	@scripts/study.sh $(if $(ENCODER),"$(ENCODER)")
+	@scripts/study.sh $(or $(SIZE),small) $(if $(filter full,$(SIZE)),$(if $(IMAGENET),"$(IMAGENET)"),$(if $(ENCODER),"$(ENCODER)"))
 
 clean:
 	rm -rf demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

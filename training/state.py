@@ -77,9 +77,17 @@ def changed_settings(before: dict[str, Any], now: dict[str, Any], path: str = ""
         old, new = before.get(key), now.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
             found += changed_settings(old, new, name + ".")
+        elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and _are_settings(old + new):
+            # One by one, so that a setting that came later, and is None, is none that changed.
+            for number, (before_one, one) in enumerate(zip(old, new, strict=True)):
+                found += changed_settings(before_one, one, f"{name}[{number}].")
         elif old != new:
             found.append(f"{name}: {old} became {new}")
     return found
+
+
+def _are_settings(values: list[Any]) -> bool:
+    return all(isinstance(value, dict) for value in values)
 
 
 def drop_later_lines(path: Path, step: int) -> None:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.test_training.made_stores import made_chip
+from backend.model_card import ModelCard
+from backend.network.model import build_model
+from tests.test_training.made_stores import made_chip, write_store
 from training.card import encoder_card
+from training.checkpoint import Checkpoint, save_checkpoint
 from training.pretraining.config import PretrainConfig
 from training.run import main, parse
 from training.study.config import StudyConfig
@@ -52,7 +55,8 @@ def half_water(seed: int, place: str, label: int = TREES):
     return made_chip(db + rng.normal(0, 1, db.shape).astype(np.float32), labels, place=place)
 
 
-def tiny_card(tmp_path: Path):
+def tiny_card(tmp_path: Path, **encoder: int):
+    sizes = {"embed_dim": 16, "depth": 2, "num_heads": 2, "patch_px": PATCH, **encoder}
     _, config = parse(
         [
             "pretrain",
@@ -60,14 +64,43 @@ def tiny_card(tmp_path: Path):
             f"--data.stores=['{tmp_path / 'simulated'}']",
             f"--crops.global_px={CROP}",
             "--crops.local_px=16",
-            "--encoder.embed_dim=16",
-            "--encoder.depth=2",
-            "--encoder.num_heads=2",
-            f"--encoder.patch_px={PATCH}",
+            *(f"--encoder.{name}={value}" for name, value in sizes.items()),
         ]
     )
     assert isinstance(config, PretrainConfig)
     return encoder_card(config)
+
+
+FINETUNED = {
+    "fractions": "[1.0]",
+    "finetune_steps": 2,
+    "finetune_batch": 2,
+    "finetune_crop_px": 16,
+    "finetune_fractions": "[0.5]",
+    "finetune_rates": "[0.001,0.01]",
+}
+
+
+def make_ready(folder: Path) -> Path:
+    """Stores and an encoder to study, in `folder`."""
+    for name, simulated in (("simulated", True), ("real", False)):
+        splits = {
+            split: [half_water(10 * number + chip, f"{split} {chip}") for chip in range(count)]
+            for number, (split, count) in enumerate((("train", 6), ("validation", 3), ("test", 3)))
+        }
+        for _, _, line in (chip for chips in splits.values() for chip in chips):
+            line["simulated"] = "yes" if simulated else "no"
+        write_store(folder / name, splits, simulated=simulated)
+    save_encoder(folder / "pretrain", tiny_card(folder))
+    return folder
+
+
+def save_encoder(folder: Path, card: ModelCard) -> Path:
+    """The run folder of a pre-training that was none: random weights of the form of `card`."""
+    folder.mkdir()
+    report = {"simulated_only": True, "provenance": {"commit": "none"}}
+    save_checkpoint(folder, Checkpoint(build_model(card).state_dict(), card.to_json(), "{}", 1, report))
+    return folder
 
 
 def run_study(ready: Path, **settings: object) -> int:

@@ -20,6 +20,7 @@ from tests.test_training.stores import simulated_store
 from tests.test_training.teams import start_team
 from training.checkpoint import load_checkpoint
 from training.run import main
+from training.state import changed_settings
 
 SMOKE = "training/configs/finetune_smoke.yaml"
 
@@ -143,6 +144,17 @@ def test_resume_should_refuse_what_does_not_fit(
     other["segmenter"]["model"]["decoder.classify.weight"] = torch.zeros(3, 3)
     torch.save(other, copy / "state.pt")
     assert "size mismatch" in refused(copy)
+
+
+def test_settings_of_stores_should_be_compared_one_by_one_so_that_a_new_one_that_is_none_is_no_change() -> None:
+    before = {"data": {"stores": [{"folder": "a", "weight": 1.0}, {"folder": "b"}]}}
+    assert not changed_settings(before, {"data": {"stores": [{"folder": "a", "weight": 1.0, "share": None}, {"folder": "b"}]}})
+    assert changed_settings(before, {"data": {"stores": [{"folder": "a", "weight": 2.0}, {"folder": "b", "share": 0.5}]}}) == [
+        "data.stores[0].weight: 1.0 became 2.0",
+        "data.stores[1].share: None became 0.5",
+    ]
+    [said] = changed_settings(before, {"data": {"stores": [{"folder": "a", "weight": 1.0}]}})
+    assert said.startswith("data.stores: [")
 
 
 def test_dry_run_should_check_and_leave_nothing(settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

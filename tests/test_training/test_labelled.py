@@ -15,6 +15,7 @@ import torch
 from backend.radiometry import standardise
 from tests.test_training.stores import simulated_store, water_store
 from training.card import draft_card
+from training.config import ConfigError
 from training.finetuning.config import FinetuneConfig, LabelledDataConfig, NetworkConfig, StoreConfig
 from training.finetuning.labelled_crops import CropPlanner, network_input, read_crops, read_window
 from training.finetuning.labelled_data import LabelledData, open_labelled
@@ -90,6 +91,18 @@ def test_smaller_fractions_should_be_part_of_larger_ones_and_spread_over_places(
         kept = set(chips.rows.tolist())
         if fraction == 0.25:
             assert len(set(chips.places().tolist())) == len(chips) == 4, "one chip of each place before a second of any"
+
+
+def test_a_store_may_have_a_fraction_of_its_own(simulated: Path, water: Path) -> None:
+    whole = opened(config_for(StoreConfig(simulated), StoreConfig(water))).train
+    (shared,) = opened(config_for(StoreConfig(simulated), label_fraction=0.25)).train
+    of_first, of_second = opened(
+        config_for(StoreConfig(simulated), StoreConfig(water, label_fraction=1.0), label_fraction=0.25)
+    ).train
+    np.testing.assert_array_equal(of_first.rows, shared.rows)
+    np.testing.assert_array_equal(of_second.rows, whole[1].rows)
+    with pytest.raises(ConfigError, match=r"the label_fraction of .* must lie above 0"):
+        config_for(StoreConfig(simulated, label_fraction=0.0))
 
 
 def test_each_crop_should_hold_a_label(water: Path) -> None:

@@ -12,15 +12,15 @@ import torch
 
 from backend.network.model import build_model
 from backend.network.model_file import save_model
-from tests.test_training.made_stores import write_store
 from tests.test_training.small_study import (
     CROP,
+    FINETUNED,
     PATCH,
     SIDE,
     TREES,
     WATER,
-    half_water,
     made_config,
+    make_ready,
     run_study,
     tiny_card,
 )
@@ -40,29 +40,7 @@ from training.study.results import (
 
 @pytest.fixture
 def ready(tmp_path: Path) -> Path:
-    """Stores and an encoder to study."""
-    for name, simulated in (("simulated", True), ("real", False)):
-        splits = {
-            split: [half_water(10 * number + chip, f"{split} {chip}") for chip in range(count)]
-            for number, (split, count) in enumerate((("train", 6), ("validation", 3), ("test", 3)))
-        }
-        write_store(tmp_path / name, splits, simulated=simulated)
-    card = tiny_card(tmp_path)
-    (tmp_path / "pretrain").mkdir()
-    weights = build_model(card).state_dict()
-    report = {"simulated_only": True, "provenance": {"commit": "none"}}
-    save_checkpoint(tmp_path / "pretrain", Checkpoint(weights, card.to_json(), "{}", 1, report))
-    return tmp_path
-
-
-FINETUNED = {
-    "fractions": "[1.0]",
-    "finetune_steps": 2,
-    "finetune_batch": 2,
-    "finetune_crop_px": 16,
-    "finetune_fractions": "[0.5]",
-    "finetune_rates": "[0.001,0.01]",
-}
+    return make_ready(tmp_path)
 
 
 def test_a_study_should_fine_tune_from_both_beginnings_on_the_same_chips_and_go_on(ready: Path) -> None:
@@ -93,6 +71,7 @@ def test_a_study_should_fine_tune_from_both_beginnings_on_the_same_chips_and_go_
         assert (one["seed"], one["label_fraction"], one["network"]["decoder_blocks"]) == (seed, 0.5, [0, 1])
     report = (ready / "study/report.html").read_text(encoding="utf-8")
     assert "Pre-trained or from scratch, real chips" in report
+    assert "No network was fine-tuned on real labels" in report
 
     gone = next(iter(cells))
     before = json.loads(gone.read_text())
@@ -188,7 +167,9 @@ def test_a_study_should_not_make_a_cell_again_and_should_make_it_alike(ready: Pa
     assert "4. Embedding space" in report
     assert "Attention rollout, real chips" in report
     assert "Position in the crop" in report
-    assert "No network was fine-tuned" in report
+    assert "No network was fine-tuned: finetune_steps was 0" in report
+    assert "No variant of the pre-training was asked for" in report
+    assert "6. Variants" not in report
     assert "5. Fine-tuning" not in report
     assert "data:image/png" in report
     gone = ready / "study/cells/fractions/random_seed1_50percent.json"

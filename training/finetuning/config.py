@@ -34,6 +34,9 @@ class StoreConfig:
     validate: bool = True
     """Whether the store's validation chips count: where the best weights are chosen by real places, leave simulated ones out."""
 
+    label_fraction: Optional[float] = None
+    """Share of the store's labelled chips that is trained on. None: that of the run, `label_fraction`."""
+
 
 @dataclass(frozen=True)
 class LabelledDataConfig:
@@ -146,7 +149,8 @@ class FinetuneConfig:
     """Learning rate of an encoder block over that of the one after it. 1: all alike."""
 
     label_fraction: float = 1.0
-    """Share of the labelled chips of each store that is trained on; of one seed, smaller shares are part of larger ones."""
+    """Share of the labelled chips of each store that is trained on, unless the store has its own; of one seed, smaller shares are
+    part of larger ones."""
 
     steps: int = 6000
     """Optimiser steps at most."""
@@ -232,6 +236,8 @@ def _problems(config: FinetuneConfig) -> list[str]:
     need(bool(data.stores), "data.stores is empty: make a chip store with `python -m training.run chips` and name it")
     for store in data.stores:
         need(store.weight > 0, f"the weight of {store.folder} must be above 0")
+        of_store = store.label_fraction
+        need(of_store is None or 0 < of_store <= 1, f"the label_fraction of {store.folder} must lie above 0 and at most be 1")
         for pattern in store.hold_out_places:
             try:
                 re.compile(pattern)

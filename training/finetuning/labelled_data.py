@@ -99,7 +99,8 @@ def open_labelled(config: FinetuneConfig, card: ModelCard) -> LabelledData:
     if problems:
         raise ValueError("; ".join(problems))
     # After the check: a small share may lack a rare class, and is to be trained on all the same.
-    used = tuple(_fraction(chips, config.label_fraction, config.seed) for chips in train)
+    shares = (config.label_fraction if wanted.label_fraction is None else wanted.label_fraction for wanted in config.data.stores)
+    used = tuple(_fraction(chips, share, config.seed) for chips, share in zip(train, shares, strict=True))
     kept = tuple(chips for chips in validation if len(chips))
     return LabelledData(members, used, _chances(config, used), kept, "; ".join(notes))
 

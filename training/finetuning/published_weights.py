@@ -74,7 +74,7 @@ def fit_encoder(
     weights = dict(found)
     notes: list[str] = []
     foreign = [name for name in weights if name.startswith(("blocks.", "norm_pre.")) and name not in expected]
-    width, depth = weights[PATCHES].shape[0], _depth(weights)
+    width, depth = width_and_depth(weights)
     problems = []
     if width != spec.embed_dim:
         problems.append(f"its width is {width}, network.embed_dim {spec.embed_dim}")
@@ -102,8 +102,9 @@ def fit_encoder(
     return {name: weights[name] for name in expected}, notes
 
 
-def _depth(weights: Mapping[str, Tensor]) -> int:
-    return len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
+def width_and_depth(weights: Mapping[str, Tensor]) -> tuple[int, int]:
+    """Width of the embedding and number of blocks of the encoder that has these tensors."""
+    return weights[PATCHES].shape[0], len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
 
 
 def _fit_patches(found: Tensor, expected: Tensor, notes: list[str]) -> Tensor:

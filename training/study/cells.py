@@ -25,10 +25,11 @@ NAMED_BY_CELLS = (
     "finetune_steps",
     "finetune_batch",
     "finetune_crop_px",
+    "finetune_real_folds",
 )
 """A cell's name tells its own: more of them, and others, add cells and change none."""
-NOT_IN_CELLS = ("out", "encoder", "simulated", "real", "bootstrap_draws", "threads")
-"""Settings that no cell depends on; files count by what is in them."""
+NOT_IN_CELLS = ("out", "encoder", "variants", "imagenet", "simulated", "real", "bootstrap_draws", "threads", "device")
+"""Settings that no cell depends on; files count by what is in them, variants' in the names of their cells."""
 
 Cell = dict[str, Any]
 

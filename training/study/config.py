@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
 
 from training.config import refuse
+
+VARIANT_NAME = re.compile("[a-z0-9][a-z0-9_]{0,30}")
+IMAGENET = "imagenet"
+TAKEN_NAMES = ("main", "pretrained", "random", "scratch", IMAGENET)
+"""What variants cannot be called: the names of other columns and cells."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,14 @@ class StudyConfig:
     real: Optional[Path] = None
     """Chip store of real scenes, all splits of which are scored, place by place. Where the folder is absent the real part is left
     out, and the report says so."""
+
+    variants: dict[str, Path] = field(default_factory=dict)
+    """Other pre-trainings, by name, each given as `encoder` is. Their patches and bands are those of `encoder`; width, blocks and
+    register tokens may differ. They get the linear probes, neighbours and single heads alone."""
+
+    imagenet: Optional[Path] = None
+    """A published weights file (.pth, .safetensors; timm's names) of a plain Vision Transformer: one more variant, called imagenet,
+    of the file's width and blocks and heads of 64. Its input channels, patch and positions become those of `encoder`."""
 
     classes: tuple[int, ...] = (10, 30, 40, 50, 60, 80, 90)
     """WorldCover codes. Labels that stand for several of them count nowhere."""
@@ -85,11 +99,18 @@ class StudyConfig:
     finetune_crop_px: int = 64
     """Side of the crops that a fine-tuning learns from. It is scored on the study's crops like everything else."""
 
+    finetune_real_folds: int = 0
+    """Folds, by place, of fine-tunings that also learn from all real labelled training chips of the other places, and are scored on
+    the real places that the fold holds out. 0: none is done."""
+
     bootstrap_draws: int = 1000
     """Draws of places for the 95% intervals. 0: no intervals."""
 
     threads: int = 0
     """CPU threads of torch. 0: its own choice."""
+
+    device: str = "auto"
+    """Of the fine-tunings: auto, cpu, cuda or cuda:<n>. All else, scoring too, is done on the CPU."""
 
     def __post_init__(self) -> None:
         problems = []
@@ -122,4 +143,12 @@ class StudyConfig:
             problems.append("real_folds must be at least 2")
         if min(self.bootstrap_draws, self.threads, self.finetune_steps) < 0:
             problems.append("bootstrap_draws, threads and finetune_steps must not be negative")
+        if self.finetune_real_folds < 0 or self.finetune_real_folds == 1:
+            problems.append("finetune_real_folds must be 0 or at least 2")
+        for name in self.variants:
+            if name in TAKEN_NAMES or not VARIANT_NAME.fullmatch(name):
+                problems.append(
+                    f"variants cannot be called {name!r}: up to 31 small letters, digits and _ are needed, and none of "
+                    + ", ".join(TAKEN_NAMES)
+                )
         refuse(problems)

@@ -149,7 +149,11 @@ def cut_crops(splits: Sequence[ChipSplit], config: StudyConfig, card: ModelCard,
 
 def only_labelled(crops: CropSet) -> CropSet:
     """The crops with any labelled patch."""
-    kept = (crops.patch_labels != IGNORE).any(axis=1)
+    return subset(crops, (crops.patch_labels != IGNORE).any(axis=1))
+
+
+def subset(crops: CropSet, kept: BoolArray | I64) -> CropSet:
+    """The crops where `kept` [N], or with these numbers."""
     names = ("x", "pixel_labels", "patch_labels", "patch_valid", "chips", "places")
     return dataclasses.replace(crops, **{name: getattr(crops, name)[kept] for name in names})
 

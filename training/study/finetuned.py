@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The whole network, encoder and upsampling decoder, fine-tuned on a share of the simulated labelled training chips: from the
-pre-trained encoder, and from scratch.
+pre-trained encoder, and from scratch. And again with all real labelled training chips beside them, in folds by place: half of the
+crops are then real, and each place is scored by a network that saw no label of it.
 
-Of one seed both have the same chips, crops, schedule and new decoder (`training.finetuning` draws them from the seed). Averaged
-weights of the last step count: no step is chosen.
+Of one seed both beginnings have the same chips, crops, schedule and new decoder (`training.finetuning` draws them from the seed).
+Averaged weights of the last step count: no step is chosen.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
+import numpy as np
 import torch
 
 from backend.model_card import ModelCard
@@ -25,9 +30,10 @@ from training.metrics import ConfusionMatrix
 from training.state import STATE, STATE_BEFORE, changed_settings
 from training.study.cells import Cell
 from training.study.config import StudyConfig
-from training.study.crops import CropSet
+from training.study.crops import CropSet, subset
 from training.study.encoders import CROPS_AT_ONCE
-from training.study.results import BEGINNINGS, PRETRAINED, Finetuning, chosen_rate, tuning_runs
+from training.study.probes import place_folds
+from training.study.results import BEGINNINGS, PRETRAINED, REAL, Finetuning, chosen_rate, tuning_runs
 
 DECODER_WIDTH, SKIP_WIDTH = 64, 8
 """Of the decoder of `configs/bundled/finetune.yaml`."""
@@ -59,7 +65,23 @@ def finetuning_settings(config: StudyConfig, card: ModelCard, run: Finetuning) -
         validate_steps=config.finetune_steps,
         seed=run.seed,
         threads=config.threads,
+        device=config.device,
         tensorboard=False,
+        resume=(folder / STATE).is_file(),
+    )
+
+
+def fold_settings(config: StudyConfig, card: ModelCard, run: Finetuning, fold: int, held_out: Sequence[str]) -> FinetuneConfig:
+    """Settings of one fold of `run`, which learns from real chips too, but not from those at the places `held_out`."""
+    settings = finetuning_settings(config, card, run)
+    assert config.real is not None
+    places = tuple(re.escape(place) for place in held_out)
+    real = StoreConfig(config.real, hold_out_places=places, validate=False, label_fraction=1.0)
+    folder = settings.out / f"fold_{fold}"
+    return dataclasses.replace(
+        settings,
+        out=folder,
+        data=dataclasses.replace(settings.data, stores=(*settings.data.stores, real)),
         resume=(folder / STATE).is_file(),
     )
 
@@ -72,14 +94,17 @@ def _bands(card: ModelCard) -> BandsConfig:
     return BandsConfig(**{f"{role}_{name}": getattr(band, name) for role, band in bands.items() for name in names})
 
 
-def check_finetuning(config: StudyConfig, card: ModelCard) -> None:
-    """Raises ValueError where fine-tuning cannot be done with these settings and this store: before hours of other cells."""
-    settings = finetuning_settings(config, card, next(tuning_runs(config)))
+def check_finetuning(config: StudyConfig, card: ModelCard, with_real: bool) -> None:
+    """Raises ValueError where fine-tuning cannot be done with these settings and stores: before hours of other cells."""
+    run = next(tuning_runs(config))
+    settings = finetuning_settings(config, card, run)
+    if with_real and config.finetune_real_folds:
+        settings = fold_settings(config, card, run, 0, ())
     open_labelled(settings, draft_card(settings))
 
 
 def finetuning_cells(
-    config: StudyConfig, card: ModelCard, cells: Mapping[str, Cell], scored: Callable[[], dict[str, CropSet]]
+    config: StudyConfig, card: ModelCard, cells: Mapping[str, Cell], scored: Callable[[], dict[str, CropSet]], with_real: bool
 ) -> Iterator[tuple[str, Callable[[], Cell]]]:
     """Names of cells and how each is made: first those that the learning rates are chosen by. `cells` holds, whenever the next one
     is asked for, those that were named before.
@@ -96,21 +121,56 @@ def finetuning_cells(
                 run = Finetuning(arm, seed, fraction, rate)
                 if run.name(config) not in cells:
                     yield plan(run)
+    if not with_real or not config.finetune_real_folds:
+        return
+    for arm in BEGINNINGS:
+        rate = chosen_rate(config, cells, arm)
+        for fraction in config.finetune_fractions:
+            for seed in config.seeds:
+                run = Finetuning(arm, seed, fraction, rate, config.finetune_real_folds)
+                yield run.name(config), partial(real_cell, config, card, run, lambda: scored()[REAL])
 
 
 def finetuning_cell(config: StudyConfig, card: ModelCard, run: Finetuning, scored: Callable[[], dict[str, CropSet]]) -> Cell:
     """Trains, and counts the pixels of each of `scored`."""
     checkpoint = _trained(finetuning_settings(config, card, run))
-    trained_card, report = ModelCard.from_json(checkpoint.card), checkpoint.report
-    model = build_model(trained_card)
-    model.load_state_dict(checkpoint.weights)
-    counts = {name: count_pixels(model.eval(), crops, len(config.classes)) for name, crops in scored().items()}
+    model, report = _model(checkpoint), checkpoint.report
+    counts = {name: count_pixels(model, crops, len(config.classes)) for name, crops in scored().items()}
     return {
         "chips": report["data"]["simulated_chips"] + report["data"]["real_chips"],
         "start": report["start"],
         "validation": {"chips": report["validation"]["chips"], "mean_iou": report["scores"]["mean_iou"]},
         "counts": counts,
     }
+
+
+def real_cell(config: StudyConfig, card: ModelCard, run: Finetuning, real: Callable[[], CropSet]) -> Cell:
+    """Trains a network a fold, and counts the pixels of the crops that the fold holds out. The folds are those of the probe on real
+    labels, where that has as many.
+    """
+    crops = real()
+    counts: dict[str, list[list[int]]] = {}
+    folds = []
+    for number, held in enumerate(place_folds(crops.places, run.real_folds)):
+        held_out = sorted(set(crops.places[held].tolist()))
+        checkpoint = _trained(fold_settings(config, card, run, number, held_out))
+        counts |= count_pixels(_model(checkpoint), subset(crops, held), len(config.classes))
+        data = checkpoint.report["data"]
+        learnt = sorted({place for store in data["stores"] for place in store["real_places"]})
+        chips = {name: data[name] for name in ("simulated_chips", "real_chips")}
+        folds.append({"held_out": held_out, "learnt_from": learnt, **chips})
+    return {
+        "chips": int(np.mean([fold["simulated_chips"] for fold in folds])),
+        "real_chips": int(np.mean([fold["real_chips"] for fold in folds])),
+        "folds": folds,
+        "counts": {REAL: counts},
+    }
+
+
+def _model(checkpoint: Checkpoint) -> SardineModel:
+    model = build_model(ModelCard.from_json(checkpoint.card))
+    model.load_state_dict(checkpoint.weights)
+    return model.eval()
 
 
 def _trained(settings: FinetuneConfig) -> Checkpoint:

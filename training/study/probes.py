@@ -125,13 +125,17 @@ def probe_cell(
     return {"chips": len(chips), "patches": len(patches[0]), "counts": counts}
 
 
+def place_folds(places: npt.NDArray[Any], folds: int) -> list[I64]:
+    """Numbers of the crops, at `places` [N], that each fold holds out: no place is in two. Fewer folds where places are fewer."""
+    splitter = GroupKFold(min(folds, len(np.unique(places))))
+    return [held for _, held in splitter.split(places, groups=places)]
+
+
 def real_cell(kind: ProbeKind, real: Look, config: StudyConfig, seed: int) -> dict[str, Any]:
     """Learns from real labels, in folds by place: each place is scored by a probe that learnt from others."""
-    places = np.unique(real.crops.places)
-    folds = GroupKFold(min(config.real_folds, len(places)))
     counts: dict[str, list[list[int]]] = {}
     learnt = []
-    for _, held in folds.split(real.crops.places, groups=real.crops.places):
+    for held in place_folds(real.crops.places, config.real_folds):
         out = np.zeros(len(real.crops), dtype=np.bool_)
         out[held] = True
         patches = draw_patches(real.crops, ~out, config.set_patches, seed)

@@ -15,7 +15,8 @@ from training.evaluate.output import run_facts
 from training.evaluate.report import facts_html, plot_html, write_page
 from training.study.cells import IDENTITY
 from training.study.results import MEAN_IOU, PRETRAINED, RANDOM, Results, encoder_name
-from training.study.tables import SCORED_ON, Table, tables_of
+from training.study.table import SCORED_ON, Table
+from training.study.tables import tables_of
 
 ARM_NAMES = {PRETRAINED: "pre-trained", RANDOM: "random"}
 REPORT, MARKDOWN = "report.html", "study.md"
@@ -28,6 +29,8 @@ EXPLAINED = (
 )
 WITHOUT_REAL = "No chip store of real scenes was there: the real part is left out."
 WITHOUT_FINETUNING = "No network was fine-tuned: finetune_steps was 0."
+WITHOUT_REAL_LABELS = "No network was fine-tuned on real labels: finetune_real_folds was 0."
+WITHOUT_VARIANTS = "No variant of the pre-training was asked for: variants and imagenet were empty."
 TITLE = "What encoders know"
 
 
@@ -37,6 +40,7 @@ def write_study(results: Results, identity: dict[str, Any]) -> None:
     facts = run_facts(results.config)
     facts["model"] = {"encoder": results.config.encoder.name, "encoder_sha256": identity["encoder_sha256"]}
     facts["model"] |= {f"{name} store": value for name, value in identity["stores_sha256"].items()}
+    facts["model"] |= {f"variant {name}, sha256": arm.rsplit("_", 1)[1] for name, arm in results.variants.items()}
     parts = [f"<h1>{TITLE}</h1>", facts_html(facts), f"<p>{escape(EXPLAINED)} Cells: see {IDENTITY}.</p>"]
     left_out = left_out_of(results)
     parts += [f"<p><b>{text}</b></p>" for text in left_out]
@@ -52,10 +56,14 @@ def write_study(results: Results, identity: dict[str, Any]) -> None:
 
 def left_out_of(results: Results) -> list[str]:
     """Sentences about the parts that are not there."""
-    return [
-        *([] if results.with_real else [WITHOUT_REAL]),
-        *([] if results.config.finetune_steps else [WITHOUT_FINETUNING]),
-    ]
+    config = results.config
+    there = {
+        WITHOUT_REAL: results.with_real,
+        WITHOUT_FINETUNING: config.finetune_steps,
+        WITHOUT_REAL_LABELS: config.finetune_real_folds or not config.finetune_steps or not results.with_real,
+        WITHOUT_VARIANTS: results.variants,
+    }
+    return [text for text, is_there in there.items() if not is_there]
 
 
 def markdown(sections: Sequence[tuple[str, list[Table]]], left_out: Sequence[str]) -> str:

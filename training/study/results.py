@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -107,17 +107,21 @@ def encoder_name(section: str, arm: str, seed: int | None = None) -> str:
 
 @dataclass(frozen=True)
 class Finetuning:
-    """One of the study's fine-tunings: `arm` is one of BEGINNINGS, `rate` the learning rate."""
+    """One of the study's fine-tunings: `arm` is one of BEGINNINGS, `rate` the learning rate. With `real_folds` above 0 it is one a
+    fold, and these learn from real chips too.
+    """
 
     arm: str
     seed: int
     fraction: float
     rate: float
+    real_folds: int = 0
 
     def name(self, config: StudyConfig) -> str:
         """Of its cell, and of its run folder: all that a fine-tuning depends on beside what all cells do."""
         schedule = f"{config.finetune_steps}steps_{config.finetune_batch}x{config.finetune_crop_px}px"
-        return f"finetune/{schedule}/{self.arm}_seed{self.seed}_{self.fraction * 100:g}percent_rate{self.rate:g}"
+        part = f"{schedule}/real_{self.real_folds}folds" if self.real_folds else schedule
+        return f"finetune/{part}/{self.arm}_seed{self.seed}_{self.fraction * 100:g}percent_rate{self.rate:g}"
 
 
 def tuning_runs(config: StudyConfig) -> Iterator[Finetuning]:
@@ -142,6 +146,8 @@ class Results:
     config: StudyConfig
     cells: dict[str, Cell]
     with_real: bool
+    variants: dict[str, str] = field(default_factory=dict)
+    """The arm of each variant of the pre-training, by its name."""
 
     def figure(self, definition: Definition, runs: Sequence[Sequence[Any]]) -> Figure:
         return figure(definition, runs, self.config.bootstrap_draws, DRAW_SEED)
@@ -168,7 +174,7 @@ class Results:
         return [PlaceCounts(place, np.array(counts, dtype=np.int64)) for place, counts in found.items()]
 
     def encoder_cells(self, section: str, arm: str) -> list[Cell]:
-        names = [encoder_name(section, arm)] if arm == PRETRAINED else [encoder_name(section, arm, s) for s in self.config.seeds]
+        names = [encoder_name(section, arm, s) for s in self.config.seeds] if arm == RANDOM else [encoder_name(section, arm)]
         return [self.cells[name] for name in names]
 
     def heads(self, arm: str, number: int, last_block: bool) -> list[tuple[int, int] | None]:
@@ -198,12 +204,16 @@ class Results:
     def rate(self, arm: str) -> float:
         return chosen_rate(self.config, self.cells, arm)
 
-    def finetune_names(self, arm: str, fraction: float) -> list[str]:
-        """Cells of the fine-tunings with the chosen rate, by seed."""
-        return [Finetuning(arm, seed, fraction, self.rate(arm)).name(self.config) for seed in self.config.seeds]
+    def with_real_finetuning(self) -> bool:
+        """Whether networks were fine-tuned on real labels too."""
+        return self.with_real and bool(self.config.finetune_steps and self.config.finetune_real_folds)
 
-    def finetune_runs(self, arm: str, fraction: float, scored: str) -> list[list[PlaceCounts]]:
-        return [self._counts(name, scored) for name in self.finetune_names(arm, fraction)]
+    def finetune_names(self, arm: str, fraction: float, real_folds: int = 0) -> list[str]:
+        """Cells of the fine-tunings with the chosen rate, by seed."""
+        return [Finetuning(arm, seed, fraction, self.rate(arm), real_folds).name(self.config) for seed in self.config.seeds]
+
+    def finetune_runs(self, arm: str, fraction: float, scored: str, real_folds: int = 0) -> list[list[PlaceCounts]]:
+        return [self._counts(name, scored) for name in self.finetune_names(arm, fraction, real_folds)]
 
 
 def _overlaps(places: Mapping[str, Any], block: int, head: int, number: int) -> list[PlaceOverlap]:

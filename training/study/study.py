@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 
 import torch
@@ -34,6 +34,7 @@ from training.study.results import (
     real_name,
     set_name,
 )
+from training.study.variants import Variant, read_variants
 
 NO_REAL = "No chip store of real scenes at {}: the real part is left out. Make it with `python -m training.run chips`."
 
@@ -53,12 +54,13 @@ def study(config: StudyConfig) -> Results:
     if config.threads:
         torch.set_num_threads(config.threads)
     encoder, card = read_encoder(config.encoder)
+    variants = read_variants(config, card)
     simulated = open_store(config.simulated)
     real = open_store(config.real) if config.real is not None and has_real(config) else None
     if real is None:
         print(NO_REAL.format(config.real or "no folder that is named"))
     if config.finetune_steps:
-        check_finetuning(config, card)
+        check_finetuning(config, card, real is not None)
     else:
         print(NO_FINETUNING)
     folder = CellFolder(config)
@@ -67,32 +69,39 @@ def study(config: StudyConfig) -> Results:
     started = time.monotonic()
 
     def plan() -> Plan:
-        for one, seeds in encoders(config, encoder, card):
-            yield from cells_of(config, one, seeds, material, real is not None)
+        for arm, one, seeds in encoders(config, encoder, card, variants):
+            yield from cells_of(config, arm, one, seeds, material, real is not None)
         if config.finetune_steps:
-            yield from finetuning_cells(config, card, cells, lambda: scored_crops(material()))
+            yield from finetuning_cells(config, card, cells, lambda: scored_crops(material()), real is not None)
 
     for name, make in plan():
         cells[name] = folder.cell(name, make)
         say(f"{len(cells)} cells, {time.monotonic() - started:.0f} s: {name}")
-    results = Results(config, cells, real is not None)
+    results = Results(config, cells, real is not None, {variant.name: variant.arm for variant in variants})
     write_study(results, folder.identity)
     print(f"\n{config.out / 'report.html'}")
     return results
 
 
-def encoders(config: StudyConfig, pretrained: FrozenEncoder, card: ModelCard) -> Iterator[tuple[FrozenEncoder, tuple[int, ...]]]:
-    """Each encoder with the seeds of its probes: the pre-trained one has all, a random one its own."""
-    yield pretrained, config.seeds
+def encoders(
+    config: StudyConfig, pretrained: FrozenEncoder, card: ModelCard, variants: Sequence[Variant]
+) -> Iterator[tuple[str, FrozenEncoder, tuple[int, ...]]]:
+    """Each encoder with the arm that its cells are named by and the seeds of its probes: a random one has its own, others all."""
+    yield PRETRAINED, pretrained, config.seeds
     for seed in config.seeds:
-        yield random_encoder(card, seed), (seed,)
+        yield RANDOM, random_encoder(card, seed), (seed,)
+    for variant in variants:
+        yield variant.arm, variant.encoder, config.seeds
 
 
 def cells_of(
-    config: StudyConfig, encoder: FrozenEncoder, seeds: tuple[int, ...], material: Callable[[], Material], with_real: bool
+    config: StudyConfig, arm: str, encoder: FrozenEncoder, seeds: tuple[int, ...], material: Callable[[], Material], with_real: bool
 ) -> Plan:
-    """Names of an encoder's cells and how each is made. Crops are cut and run through the encoder where a cell is missing."""
-    arm = PRETRAINED if encoder.seed is None else RANDOM
+    """Names of an encoder's cells and how each is made. Crops are cut and run through the encoder where a cell is missing.
+
+    A variant of the pre-training has those alone that it is compared by.
+    """
+    is_variant = arm not in (PRETRAINED, RANDOM)
 
     @cache
     def look(part: str) -> Look:
@@ -119,16 +128,19 @@ def cells_of(
         return embedding_cell(look("train"), [look("validation"), look("test")], look("test"), real())
 
     yield encoder_name("attention", arm, encoder.seed), lambda: attention_cell(look, config, with_real)
-    yield encoder_name("rollout", arm, encoder.seed), rollout
     yield encoder_name("embedding", arm, encoder.seed), embedding
-    yield encoder_name("position", arm, encoder.seed), lambda: {name: position_cell(one) for name, one in scored().items()}
-    if encoder.seed in (None, config.seeds[0]):  # the encoders whose points are drawn
+    if not is_variant:
+        yield encoder_name("rollout", arm, encoder.seed), rollout
+        yield encoder_name("position", arm, encoder.seed), lambda: {name: position_cell(one) for name, one in scored().items()}
+    if not is_variant and encoder.seed in (None, config.seeds[0]):  # the encoders whose points are drawn
         yield encoder_name("tsne", arm, encoder.seed), lambda: tsne_cell(look("test"), real())
     for seed in seeds:
         for fraction in config.fractions:
             yield fraction_name(arm, seed, fraction), probe(ProbeKind(), fraction, config.max_patches, seed)
         if with_real:
             yield real_name(arm, seed), partial(on_real, seed)
+        if is_variant:
+            continue
         for classifier in CLASSIFIERS:
             for features in FEATURE_SETS:
                 if features != DB or arm == PRETRAINED:  # decibels are the same whatever the encoder

@@ -1,16 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The study's tables, once for the HTML report and for Markdown alike."""
+"""The study's tables."""
 
 from __future__ import annotations
-
-import html
-from dataclasses import dataclass
 
 import numpy as np
 
 from training.classes import worldcover_classes
-from training.evaluate.figures import Figure
-from training.evaluate.report import table_html
 from training.study.probes import (
     ATTENTION,
     ATTENTION_DB,
@@ -33,14 +28,14 @@ from training.study.results import (
     RATIO,
     REAL,
     SCRATCH,
-    SIMULATED,
     TUNED_AT,
     Results,
     fraction_name,
     tuning_runs,
 )
+from training.study.table import SCORED_ON, Table, with_interval
+from training.study.variant_tables import variant_tables
 
-SCORED_ON = {SIMULATED: "simulated test chips", REAL: "real chips"}
 BEGINNING_NAMES = {PRETRAINED: "pre-trained", SCRATCH: "from scratch"}
 SET_NAMES = {
     ATTENTION: "(a) attention",
@@ -59,32 +54,6 @@ SET_PAIRS = (
 )
 
 
-@dataclass(frozen=True)
-class Table:
-    """`note` is a sentence or two under the title."""
-
-    title: str
-    note: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def html(self) -> str:
-        return f"<h3>{html.escape(self.title)}</h3><p>{html.escape(self.note)}</p>" + table_html(self.header, self.rows)
-
-    def markdown(self) -> str:
-        lines = ["| " + " | ".join(line) + " |" for line in (self.header, ("---",) * len(self.header), *self.rows)]
-        return f"### {self.title}\n\n" + (f"{self.note}\n\n" if self.note else "") + "\n".join(lines) + "\n"
-
-
-def with_interval(item: Figure) -> str:
-    """Mean over seeds, the interval, and the spread of the seeds where there are several."""
-    if item.value != item.value:
-        return "–"
-    between = f" ({item.low:.3f} to {item.high:.3f})" if item.low == item.low else ""
-    seeds = f" [{min(item.each):.3f} – {max(item.each):.3f}]" if len(set(item.each)) > 1 else ""
-    return f"{item.value:.3f}{between}{seeds}"
-
-
 def tables_of(results: Results) -> list[tuple[str, list[Table]]]:
     """Sections with their tables."""
     sections = [
@@ -95,6 +64,8 @@ def tables_of(results: Results) -> list[tuple[str, list[Table]]]:
     ]
     if results.config.finetune_steps:
         sections.append(("5. Fine-tuning the whole network", finetune_tables(results)))
+    if results.variants:
+        sections.append(("6. Variants of the pre-training", variant_tables(results)))
     return sections
 
 
@@ -309,7 +280,36 @@ def finetune_tables(results: Results) -> list[Table]:
             "probes', and pixels are not patches: compare the columns, not the sections."
         )
         found.append(Table(f"Pre-trained or from scratch, {SCORED_ON[scored]}", note, header, tuple(rows)))
+    if results.with_real_finetuning():
+        found.append(_real_labels_table(results))
     return [*found, _rates_table(results)]
+
+
+def _real_labels_table(results: Results) -> Table:
+    config, folds = results.config, results.config.finetune_real_folds
+    rows = []
+    for fraction in config.finetune_fractions:
+        cell = results.cells[results.finetune_names(PRETRAINED, fraction, folds)[0]]
+        without, with_real = (
+            [results.finetune_runs(arm, fraction, REAL, number) for arm in (PRETRAINED, SCRATCH)] for number in (0, folds)
+        )
+        for definition in PROBE_FIGURES:
+            chips = f"{cell['chips']:,} ({fraction * 100:g}%) and {cell['real_chips']:,} real"
+            cells = []
+            for learnt, did_not in zip(with_real, without, strict=True):
+                cells.append(with_interval(results.figure(definition, learnt)))
+                cells.append(with_interval(results.difference(definition, learnt, did_not)))
+            between = with_interval(results.difference(definition, *with_real))
+            rows.append((chips if definition == PROBE_FIGURES[0] else "", definition.name, *cells, between))
+    note = (
+        "As above, but half of the crops are of real chips, all labelled training chips of other places: "
+        f"{folds} folds by place, so that each place is scored by a network that saw no label of it. The numbers of chips are "
+        "means over the folds. Networks without real labels are those of the table above, on the same chips. As many steps: fewer "
+        "of the crops are simulated."
+    )
+    less = "less without real labels"
+    header = ("chips", "figure", "pre-trained", less, "from scratch", less, "pre-trained less from scratch")
+    return Table("With real labels of other places, real chips", note, header, tuple(rows))
 
 
 def _rates_table(results: Results) -> Table:
