@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The study, from a fresh clone too: makes what is missing, and goes on where it was.
-#   scripts/study.sh              the encoder of training/configs/bundled/pretrain.yaml, into runs/study_small; where that is not
-#                                 there, a small one that is pre-trained here, into runs/study_tiny
+#   scripts/study.sh              a small encoder, pre-trained here by training/configs/pretrain_study.yaml, into runs/study_small: the
+#                                 figures of docs/study.md
 #   scripts/study.sh runs/mine    one of yours, a run folder of `pretrain` or a model file of one, into runs/study_mine
 #   scripts/study.sh full [weights.pth]   on a GPU: pre-trains a main encoder and its variants by training/configs/bundled/pretrain.yaml
 #                                 and compares them, into runs/study_full; weights that others published are one more variant
@@ -88,12 +88,9 @@ fi
 arguments=(--config $configs/study_small.yaml)
 if [ -n "$encoder" ]; then
   arguments+=(--encoder "$encoder" --out "runs/study_$(basename "$encoder" .safetensors)")
-elif [ ! -e runs/bundled/pretrain/checkpoint.pt ]; then
+else
   run=runs/study_encoder
-  encoder=$run.safetensors
-  [ -e $encoder ] || echo "There is no encoder at runs/bundled/pretrain. A small one is pre-trained into $run: some 25 minutes on two CPU cores."
+  [ -e $run.safetensors ] || echo "A small encoder is pre-trained into $run first: some 20 minutes on two CPU cores."
   pretrained $run "Small encoder of the study" $configs/pretrain_study.yaml --data.stores "[$stores]"
-  echo "The study is of the small encoder in $encoder, not of training/configs/bundled/pretrain.yaml; its figures are not those of docs/study.md."
-  arguments+=(--encoder $encoder --out runs/study_tiny)
 fi
 train study "${arguments[@]}"

@@ -57,9 +57,12 @@ def test_a_fresh_clone_should_need_nothing_by_hand_and_say_what_it_makes_and_lea
     assert [command[0] for command in commands] == ["simulate", "chips", "pretrain", "export", "study"]
     assert "['runs/bundled/chips_simulated']" in commands[2]
     assert "--resume" not in commands[2]
-    assert commands[4][-4:] == ["--encoder", "runs/study_encoder.safetensors", "--out", "runs/study_tiny"]
+    assert commands[4] == ["study", "--config", "training/configs/study_small.yaml"]
+    small = parse(commands[4])[1]
+    assert isinstance(small, StudyConfig)
+    assert str(small.encoder) == commands[3][commands[3].index("--out") + 1]
     assert "Left out: all that is scored on real chips" in said
-    assert "A small one is pre-trained" in said
+    assert "A small encoder is pre-trained" in said
     assert (clone / "runs/simulated").is_dir()
     again = run_script(clone)[2]
     assert [command[0] for command in again] == ["study"]
@@ -84,10 +87,8 @@ def test_a_pre_training_that_was_stopped_should_go_on(clone: Path) -> None:
     assert commands[0][-2:] == ["--resume", "true"]
 
 
-def test_the_bundled_encoder_and_ones_own_should_be_studied_where_they_are(clone: Path) -> None:
-    (clone / "runs/bundled/pretrain").mkdir(parents=True)
-    (clone / "runs/bundled/pretrain/checkpoint.pt").touch()
-    assert run_script(clone)[2][-1] == ["study", "--config", "training/configs/study_small.yaml"]
+def test_ones_own_encoder_should_be_studied_where_it_is(clone: Path) -> None:
+    run_script(clone)
     (clone / "mine.safetensors").touch()
     assert run_script(clone, "mine.safetensors")[2] == [
         ["study", "--config", "training/configs/study_small.yaml", "--encoder", "mine.safetensors", "--out", "runs/study_mine"]
