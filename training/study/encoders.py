@@ -61,9 +61,9 @@ def read_encoder(path: Path) -> tuple[FrozenEncoder, ModelCard]:
     """
     if not path.exists():
         raise FileNotFoundError(
-            f"{path} is not there: a run folder of `pretrain` is needed, or a model file of one. `make study` makes a small one first "
-            "(some 20 minutes on two CPU cores), `pretrain --config training/configs/bundled/pretrain.yaml` a larger one (minutes on a "
-            "GPU, some 20 hours on two cores). Or name yours with --encoder."
+            f"{path} is not there: a run folder of `pretrain` is needed, or a model file of one. `make study` makes a small one "
+            "first (some 20 minutes on two CPU cores), `pretrain --config training/configs/bundled/pretrain.yaml` a larger one "
+            "(minutes on a GPU, some 20 hours on two cores). Or name yours with --encoder."
         )
     if path.is_dir():
         checkpoint = load_checkpoint(path)
