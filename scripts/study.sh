@@ -77,7 +77,7 @@ if [ -n "$full" ]; then
   variant no_speckle "${both[@]}" --crops.speckle_chance 0
   variant no_gain "${both[@]}" --crops.gain_db 0 --crops.band_gain_db 0
   variant no_flips "${both[@]}" --crops.flip false --crops.transpose false
-  variant no_channel_drop "${both[@]}" --crops.channel_drop 0
+  variant no_channel_drop "${both[@]}" --crops.channel_drop 0  # which leaves out chips of one band too
   variant no_resized_crops "${both[@]}" --crops.spacing_m "[10, 10]" --crops.aspect "[1, 1]"  # crops of the chips' own pixels
   arguments=(--config $configs/study_full.yaml --variants "{$given}")
   [ -z "$weights" ] || arguments+=(--imagenet "$weights")

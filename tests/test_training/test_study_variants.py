@@ -20,7 +20,18 @@ from training.run import parse
 from training.study.config import StudyConfig
 from training.study.finetuned import finetuning_settings, fold_settings
 from training.study.probes import place_folds
-from training.study.results import MEAN_IOU, PRETRAINED, REAL, SCRATCH, SIMULATED, Finetuning
+from training.study.results import (
+    MEAN_IOU,
+    PRETRAINED,
+    REAL,
+    SCRATCH,
+    SIMULATED,
+    Finetuning,
+    Results,
+    chance_iou,
+    encoder_name,
+    fraction_name,
+)
 from training.study.study import study
 from training.study.table import with_interval
 from training.study.variant_tables import measures, variant_tables
@@ -82,6 +93,47 @@ def test_a_variant_should_have_cells_of_its_own_and_differ_from_the_main_encoder
     assert "6. Variants of the pre-training" in report
     assert "No variant of the pre-training" not in report
     assert "variant wide, sha256" in report
+
+
+def test_differences_should_be_the_variant_less_the_main_encoder_and_told_where_there_is_a_figure(tmp_path: Path) -> None:
+    def counted(right: int) -> dict[str, object]:
+        counts = [[right, 10 - right], [0, 0]]
+        return {"counts": {SIMULATED: {"a": counts, "b": counts}}}
+
+    def looked(hits: int, knn: float) -> dict[str, dict[str, object]]:
+        head = {"hits": [[[0, hits]]], "union": [[[0, 10]]], "of_class": [0, 5], "labelled": [20, 20]}
+        places = {"a": head, "b": head}
+        sums = {"simulated: k-NN accuracy": {"a": [knn, 10], "b": [knn, 10]}}
+        return {"attention": {"validation": places, SIMULATED: places}, "embedding": {"sums": sums}}
+
+    config = made_config(tmp_path, seeds="[0]", fractions="[0.05,0.1,0.5,1.0]")
+    cells = {}
+    for arm, right, hits, knn in ((PRETRAINED, 5, 4, 3.0), ("variant_one_ab", 8, 6, 7.0)):
+        cells |= {fraction_name(arm, 0, fraction): counted(right) for fraction in config.fractions}
+        cells |= {encoder_name(section, arm): cell for section, cell in looked(hits, knn).items()}
+    results = Results(config, cells, with_real=False, variants={"one": "variant_one_ab"})
+    [table] = variant_tables(results)
+    assert [row[:2] for row in table.rows[:3]] == [
+        ("one", "linear probe at 5%, mean IoU"),
+        ("", "linear probe at 10%, mean IoU"),
+        ("", "linear probe at 100%, mean IoU"),
+    ]
+    assert {row[2:] for row in table.rows[:3]} == {("0.800 (0.800 to 0.800)", "0.500 (0.500 to 0.500)", "0.300 (0.300 to 0.300)")}
+    assert [cell[:5] for cell in table.rows[3][2:]] == ["0.700", "0.300", "0.400"]
+    chance = {arm: chance_iou(results.head_runs(arm, 1, False, SIMULATED)[0]) for arm in (PRETRAINED, "variant_one_ab")}
+    above = [0.6 - chance["variant_one_ab"], 0.4 - chance[PRETRAINED]]
+    assert [cell[:5] for cell in table.rows[4][2:]] == [f"{value:.3f}" for value in (*above, above[0] - above[1])]
+
+    for arm in (PRETRAINED, "variant_one_ab"):
+        for part in cells[encoder_name("attention", arm)].values():
+            part["a"]["union"][0][0][1] = 0
+            part["a"]["hits"][0][0][1] = 0
+    assert variant_tables(results)[0].rows[4][2:] == ("–", "–", "–")  # no crop shows water
+
+
+def test_fine_tunings_should_run_where_the_study_says(tmp_path: Path) -> None:
+    config, card = made_config(tmp_path, finetune_steps=1, device="cpu"), tiny_card(tmp_path)
+    assert finetuning_settings(config, card, Finetuning(PRETRAINED, 0, 0.5, 0.001)).device == "cpu"
 
 
 def test_cells_of_a_variant_should_not_be_taken_for_those_of_another_file(ready: Path) -> None:
