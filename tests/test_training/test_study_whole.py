@@ -161,8 +161,8 @@ def test_files_that_are_no_encoder_without_labels_should_be_refused(ready: Path,
 def test_a_study_should_not_make_a_cell_again_and_should_make_it_alike(ready: Path) -> None:
     assert run_study(ready) == 0
     cells = {path: path.stat().st_mtime_ns for path in (ready / "study/cells").rglob("*.json")}
-    # Fractions, real labels, feature sets; attention, rollout, embedding and position of three encoders; t-SNE of two.
-    assert len(cells) == 2 * 2 * 2 + 2 * 2 + (2 * 6 + 2 * 5) * 2 + 4 * 3 + 2
+    # Fractions, real labels, feature sets; attention, rollout, embedding and position of three encoders; t-SNE of two; pictures.
+    assert len(cells) == 2 * 2 * 2 + 2 * 2 + (2 * 6 + 2 * 5) * 2 + 4 * 3 + 2 + 1
     report = (ready / "study/report.html").read_text(encoding="utf-8")
     assert "4. Embedding space" in report
     assert "Attention rollout, real chips" in report
@@ -172,6 +172,7 @@ def test_a_study_should_not_make_a_cell_again_and_should_make_it_alike(ready: Pa
     assert "6. Variants" not in report
     assert "5. Fine-tuning" not in report
     assert "data:image/png" in report
+    assert "Attention of the pre-trained encoder over real crops" in report
     gone = ready / "study/cells/fractions/random_seed1_50percent.json"
     before = json.loads(gone.read_text())
     gone.unlink()

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure as Plot
 from training.classes import worldcover_classes
 from training.evaluate.output import run_facts
 from training.evaluate.report import facts_html, plot_html, write_page
+from training.study.attention_pictures import attention_plot
 from training.study.cells import IDENTITY
 from training.study.results import MEAN_IOU, PRETRAINED, RANDOM, Results, encoder_name
 from training.study.table import SCORED_ON, Table
@@ -44,7 +45,7 @@ def write_study(results: Results, identity: dict[str, Any]) -> None:
     parts = [f"<h1>{TITLE}</h1>", facts_html(facts), f"<p>{escape(EXPLAINED)} Cells: see {IDENTITY}.</p>"]
     left_out = left_out_of(results)
     parts += [f"<p><b>{text}</b></p>" for text in left_out]
-    plots = {0: learning_plots(results), 3: embedding_plots(results)}
+    plots = {0: learning_plots(results), 1: [attention_plot(results)], 3: embedding_plots(results)}
     for number, (title, tables) in enumerate(sections):
         parts += [f"<h2>{escape(title)}</h2>", *plots.get(number, ()), *(table.html() for table in tables)]
     write_page(results.config.out / REPORT, TITLE, parts)

@@ -101,7 +101,7 @@ def set_name(features: str, classifier: str, arm: str, seed: int) -> str:
 
 
 def encoder_name(section: str, arm: str, seed: int | None = None) -> str:
-    """Of `attention`, `rollout`, `embedding`, `position` and `tsne`, which have one cell an encoder."""
+    """Of `attention`, `pictures`, `rollout`, `embedding`, `position` and `tsne`, which have one cell an encoder."""
     return f"{section}/{arm}" + ("" if seed is None else f"_seed{seed}")
 
 

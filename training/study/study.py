@@ -15,6 +15,7 @@ from backend.model_card import ModelCard
 from training.chips.store import open_store
 from training.evaluate.output import say
 from training.study.attention_heads import overlap_cell
+from training.study.attention_pictures import pictures_cell
 from training.study.cells import Cell, CellFolder, has_real
 from training.study.config import StudyConfig
 from training.study.crops import CropSet, Material, make_material
@@ -71,6 +72,7 @@ def study(config: StudyConfig) -> Results:
     def plan() -> Plan:
         for arm, one, seeds in encoders(config, encoder, card, variants):
             yield from cells_of(config, arm, one, seeds, material, real is not None)
+        yield encoder_name("pictures", PRETRAINED), lambda: pictures_cell(encoder, material().real or material().test, card.bands)
         if config.finetune_steps:
             yield from finetuning_cells(config, card, cells, lambda: scored_crops(material()), real is not None)
 
