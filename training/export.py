@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from backend.model_card import Metric, ModelCard
 from backend.network.model import SardineModel, build_model
@@ -35,11 +36,19 @@ def export(config: ExportConfig) -> ModelCard:
         model.load_state_dict(checkpoint.weights)
     except RuntimeError as error:
         raise ValueError(f"The checkpoint in {config.run} does not hold the weights of its card: {error!s:.300}") from error
+    add_class_bias(model, json.loads(checkpoint.config).get("class_bias") or [])
     if config.dtype != "float32":
         difference = rounding_difference(model, card, config.dtype)
         card = dataclasses.replace(card, training={**card.training, "rounding": {"dtype": config.dtype, **difference}})
     config.out.parent.mkdir(parents=True, exist_ok=True)
     return save_model(config.out, card, model, config.dtype)
+
+
+@torch.no_grad()
+def add_class_bias(model: SardineModel, class_bias: Sequence[float]) -> None:
+    """Puts the `class_bias` of `finetune`, which its checkpoints leave out, into the last layer."""
+    if model.decoder is not None and class_bias:
+        cast(nn.Parameter, model.decoder.classify.bias).add_(torch.tensor(class_bias))
 
 
 @torch.no_grad()

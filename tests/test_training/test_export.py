@@ -20,18 +20,26 @@ from backend.network.model_file import load_model
 from backend.protocol import BandSource, JobRequest, OutputPaths
 from tests.test_training.stores import simulated_store
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from training.finetuning.config import FinetuneConfig
 from training.finetuning.labelled_crops import network_input
-from training.run import main
+from training.finetuning.labelled_data import open_labelled
+from training.finetuning.validate import validate
+from training.run import main, parse
 
 SIDE = 64
 
 
 @pytest.fixture(scope="module")
 def runs(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the runs `plain`, `dropping` (channel drop) and `linear`."""
+    """A folder with the runs `plain`, `dropping` (channel drop), `linear` and `biased` (towards water)."""
     work = tmp_path_factory.mktemp("export")
     store = simulated_store(work, scenes=4)
-    kinds = {"plain": (), "dropping": ("--data.channel_drop=0.5",), "linear": ("--network.decoder=linear",)}
+    kinds = {
+        "plain": (),
+        "dropping": ("--data.channel_drop=0.5",),
+        "linear": ("--network.decoder=linear",),
+        "biased": ("--class_bias=[0,0,0,0,1.5]",),
+    }
     for name, more in kinds.items():
         smoke = ["finetune", "--config", str(root / "training/configs/finetune_smoke.yaml"), f"--out={work / name}"]
         assert main([*smoke, f'--data.stores=[{{"folder":"{store}"}}]', "--data.classes=[10,30,40,50,80]", *more]) == 0
@@ -61,8 +69,9 @@ def training_side(run: Path, values_db: np.ndarray) -> np.ndarray:
     model = build_model(card).eval()
     model.load_state_dict(checkpoint.weights)
     x, _ = network_input(values_db[None], np.zeros((1, SIDE, SIDE), np.uint8), card.bands, torch.device("cpu"))
+    bias = torch.tensor(json.loads(checkpoint.config)["class_bias"] or [0.0] * len(card.classes))
     with torch.no_grad():
-        return (model(x).logits[0] / card.temperature).softmax(0).numpy()
+        return ((model(x).logits[0] + bias[:, None, None]) / card.temperature).softmax(0).numpy()
 
 
 def mapped(model: Path, scene_path: Path, folder: Path, roles: tuple[str, ...] = ("VV", "VH")) -> tuple[np.ndarray, np.ndarray]:
@@ -76,7 +85,7 @@ def mapped(model: Path, scene_path: Path, folder: Path, roles: tuple[str, ...] =
         return probabilities.read().astype(np.float64) * scale, landcover.read(1)
 
 
-@pytest.mark.parametrize("kind", ["plain", "linear"])
+@pytest.mark.parametrize("kind", ["plain", "linear", "biased"])
 def test_map_of_the_backend_should_be_that_of_training(runs: Path, tmp_path: Path, kind: str) -> None:
     values_db = scene(tmp_path / "scene.tif")
     model = exported(runs / kind, tmp_path / "model.safetensors", "--dtype", "float32")
@@ -99,6 +108,23 @@ def test_model_of_dropped_bands_should_map_a_scene_of_one(runs: Path, tmp_path: 
     np.testing.assert_allclose(found[:, 5:], training_side(runs / "dropping", without_vv)[:, 5:], atol=0.006)
     assert (codes[:5] == 0).all()
     assert (codes[5:] > 0).all()
+
+
+def test_a_class_bias_should_change_what_is_scored_and_nothing_that_is_learnt(runs: Path) -> None:
+    plain, biased = (load_checkpoint(runs / kind) for kind in ("plain", "biased"))
+    assert all(torch.equal(tensor, plain.weights[name]) for name, tensor in biased.weights.items())
+    config = parse(["finetune", "--config", str(runs / "biased/config.json")])[1]
+    assert isinstance(config, FinetuneConfig)
+    card = ModelCard.from_json(plain.card)
+    model = build_model(card)
+    model.load_state_dict(plain.weights)
+    data, cpu = open_labelled(config, card), torch.device("cpu")
+    found = validate(model.eval(), card, data, cpu, False, class_bias=(0, 0, 0, 0, 1e3))
+    water = np.concatenate([sample.truth.ravel() for sample in found.samples])
+    assert all((sample.predicted == 4).all() for sample in found.samples)
+    assert (water == 4).any()
+    assert found.scores.iou[:4] == (0, 0, 0, 0)
+    assert biased.report["scores"] != plain.report["scores"]
 
 
 def test_card_should_tell_where_the_model_comes_from(runs: Path, tmp_path: Path) -> None:

@@ -182,6 +182,10 @@ class FinetuneConfig:
     balance_classes: float = 0.0
     """Weights from the classes' frequency among the crops: one over its power. 0: all alike, 1: all classes count the same."""
 
+    class_bias: tuple[float, ...] = ()
+    """Added to the logits of each class, in the order of `data.classes`, wherever the network is scored and in the exported file;
+    never in the loss. Above 0 a class is chosen sooner, as if its pixels had been exp(bias) times as common. Empty: nothing."""
+
     ema_decay: float = 0.998
     """Decay of the averaged weights, which are the ones that are kept. 0: no averaging."""
 
@@ -277,6 +281,7 @@ def _problems(config: FinetuneConfig) -> list[str]:
     need(config.clip_gradient > 0 and config.dice_weight >= 0, "clip_gradient must be above 0, dice_weight not negative")
     need(len(config.class_weights) in (0, len(data.classes)), "class_weights needs a number for each of data.classes")
     need(all(weight > 0 for weight in config.class_weights), "class_weights must be above 0")
+    need(len(config.class_bias) in (0, len(data.classes)), "class_bias needs a number for each of data.classes")
     need(0 <= config.balance_classes <= 1, "balance_classes must lie in 0..1")
     need(not (config.class_weights and config.balance_classes), "give either class_weights or balance_classes")
     need(0 <= config.ema_decay < 1, "ema_decay must lie in 0..1")

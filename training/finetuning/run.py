@@ -195,7 +195,9 @@ class FinetuneRun:
         self._picture(found)
 
     def _scored(self, limit: int) -> Validation:
-        found = validate(self.segmenter.averaged, self.card, self.data, self.device, self.bf16, limit)
+        found = validate(
+            self.segmenter.averaged, self.card, self.data, self.device, self.bf16, limit, class_bias=self.config.class_bias
+        )
         self.log.write(self.step, found.figures(), "validation")
         names = (item.name for item in self.card.classes)
         per_class = ", ".join(f"{name} {iou:.2f}" for name, iou in zip(names, found.scores.iou, strict=True))

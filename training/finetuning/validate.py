@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,12 +51,20 @@ class Validation:
 
 @torch.no_grad()
 def validate(
-    model: SardineModel, card: ModelCard, data: LabelledData, device: torch.device, bf16: bool, limit: int = 0, pictured: int = 6
+    model: SardineModel,
+    card: ModelCard,
+    data: LabelledData,
+    device: torch.device,
+    bf16: bool,
+    limit: int = 0,
+    pictured: int = 6,
+    class_bias: Sequence[float] = (),
 ) -> Validation:
-    """Looks at `limit` chips of each store, spread over it (0: all).
+    """Looks at `limit` chips of each store, spread over it (0: all). `class_bias` is added to the logits of each class.
 
     A chip is seen through one window of the card's size, as the model will be used, around the middle of its labels.
     """
+    bias = np.array(class_bias or (0.0,) * len(card.classes), dtype=np.float32)
     total = ConfusionMatrix(len(card.classes), data.members)
     by_store: dict[str, Scores] = {}
     rng = np.random.default_rng(0)
@@ -68,6 +77,7 @@ def validate(
         share = pictured * (number + 1) // len(data.validation)  # pictures of each store
         for start in range(0, len(chosen), _CHIPS_AT_ONCE):
             x, truth, logits = _look(model, card, chips, chosen[start : start + _CHIPS_AT_ONCE], device, bf16)
+            logits += bias[:, None, None]
             for one_x, one_truth, one in zip(x, truth, logits, strict=True):
                 predicted = one.argmax(0)
                 matrix.add(one_truth, predicted)
