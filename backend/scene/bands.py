@@ -13,11 +13,11 @@ from pathlib import Path
 
 from ..model_card import BandSpec
 from ..protocol import BandSource, ErrorCode, SardineError
+from ..sibling_files import POLARISATION
 from .sources import RasterInfo
 
 POLARISATIONS = ("VV", "VH", "HH", "HV")
 CROSS_OF = {"VV": "VH", "HH": "HV"}
-POLARISATION = re.compile(r"(?<![a-z])(vv|vh|hh|hv)(?![a-z])|(?<![a-z])(vv|vh|hh|hv)(?=db)", re.IGNORECASE)
 _DIRECTIONS = {"ascending": "asc", "descending": "desc"}
 _TEXT_TO_SHOW = 40
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..absent_bands import LEFT_OUT, absent_band_note
 from ..model_card import BandSpec, ModelCard
 from ..protocol import UNITS, BandSource, ErrorCode, SardineError
 from ..radiometry import HIGHEST_DB, LOWEST_DB, require_calibration, to_db
@@ -91,7 +92,9 @@ def open_bands(
             check_readable(dataset, [band.band for band in resolved if band.path == path])
         layers = _layers(resolved, datasets, spacing_m)
         choice = choose_grid(layers[0].georeference, model_spacing_m, name=infos[resolved[0].path].name, allow_coarse=allow_coarse)
-        warnings = _spacing_warnings(layers, datasets, spacing_m, choice, model_spacing_m)
+        left_out = absent_band_note(specs, {band.role: band.path for band in resolved})
+        warnings = [(LEFT_OUT, left_out)] if left_out else []
+        warnings += _spacing_warnings(layers, datasets, spacing_m, choice, model_spacing_m)
         warnings += _overlap_warnings(layers, choice)
         facts = _product_facts(infos)
         if "SARDINE_TERRAIN_CORRECTION" in facts:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from qgis.core import Qgis, QgsRasterLayer
 
+from ...backend import sibling_files
+from ...backend.sibling_files import POLARISATION, without_image_number
+
 LayerBand = tuple[QgsRasterLayer, int]
 
-_POLARISATION = re.compile(r"(?<![a-z])(vv|vh|hh|hv)(?![a-z])|(?<![a-z])(vv|vh|hh|hv)(?=db)", re.IGNORECASE)
 _POLARISATIONS = frozenset(("vv", "vh", "hh", "hv"))
 _DIRECTIONS = {"ascending": "asc", "descending": "desc"}
 
@@ -75,16 +77,7 @@ def _bands(layer: QgsRasterLayer) -> list[int]:
 
 def sibling_file(layer: QgsRasterLayer, role: str) -> Path | None:
     """The file beside that of `layer` whose name has the polarisation of `role` in the place of its own; None: there is none."""
-    path = Path(layer.source().split("|", 1)[0])
-    polarisation = next(iter(_words(role) & _POLARISATIONS), "")
-    if not polarisation or not path.is_file():
-        return None
-
-    def replaced(match: re.Match[str]) -> str:
-        return polarisation.upper() if match.group(0).isupper() else polarisation
-
-    sibling = path.with_name(_POLARISATION.sub(replaced, path.stem) + path.suffix)
-    return sibling if sibling != path and sibling.is_file() else None
+    return sibling_files.sibling_file(layer.source().split("|", 1)[0], role)
 
 
 def split_polarisation(name: str) -> tuple[str, str]:
@@ -93,7 +86,7 @@ def split_polarisation(name: str) -> tuple[str, str]:
     >>> split_polarisation("S1A_IW_VV_may"), split_polarisation("vv_vh")
     (('S1A_IW__may', 'vv'), ('vv_vh', ''))
     """
-    found = list(_POLARISATION.finditer(name))
+    found = list(POLARISATION.finditer(name))
     if len(found) != 1:
         return name, ""
     (match,) = found
@@ -106,10 +99,10 @@ def _names(layer: QgsRasterLayer) -> tuple[str, str]:
 
 def _common(layer: QgsRasterLayer) -> set[frozenset[str]]:
     """The layer's names without their polarisation, where they have one."""
-    found = [_words(name) for name in _names(layer)]
+    found = [_words(without_image_number(name)) for name in _names(layer)]
     return {words - _POLARISATIONS for words in found if words & _POLARISATIONS}
 
 
 def _words(text: str) -> frozenset[str]:
-    spaced = _POLARISATION.sub(lambda match: f" {match.group(0)} ", text).lower()
+    spaced = POLARISATION.sub(lambda match: f" {match.group(0)} ", text).lower()
     return frozenset(_DIRECTIONS.get(word, word) for word in re.split(r"[^a-z0-9]+", spaced) if word)

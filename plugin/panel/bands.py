@@ -5,19 +5,20 @@ from __future__ import annotations
 
 from qgis.core import Qgis, QgsProject, QgsRasterLayer
 from qgis.gui import QgsMapLayerComboBox, QgsRasterBandComboBox
-from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QComboBox, QDoubleSpinBox, QGridLayout, QLabel, QSizePolicy, QWidget
 
+from ...backend.absent_bands import absent_band_note
 from ...backend.model_card import BandSpec
 from ...backend.protocol import SardineError
 from ..layers.request import raster_source
 from ..layers.units import unit_labels
 from ..translation import tr
-from .band_guess import guess_bands, polarisations, sibling_file
+from .band_guess import guess_bands, names_role, polarisations, sibling_file
 
 
 class BandTable(QWidget):
-    """A row a band of the model: role, layer, band; below them the unit of the values."""
+    """A row a band of the model: role, layer, band; below them the unit of the values, and what is said of a band left out."""
 
     changed = pyqtSignal()
 
@@ -26,6 +27,8 @@ class BandTable(QWidget):
         self._specs: tuple[BandSpec, ...] = ()
         self._scene_id = ""
         self._rows: dict[str, tuple[QgsMapLayerComboBox, QgsRasterBandComboBox]] = {}
+        self._proposed: dict[str, tuple[str, int]] = {}
+        """Layer's id and band that each row was last filled with."""
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setColumnStretch(1, 1)
@@ -43,12 +46,22 @@ class BandTable(QWidget):
         self._calibration_label = QLabel(tr("Calibration constant (dB)"), self)
         self.unit.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.unit.currentIndexChanged.connect(self._unit_changed)
+        self._left_out = QLabel(self)
+        self._left_out.setObjectName("left_out")
+        self._left_out.setWordWrap(True)
+        self._left_out.setTextFormat(Qt.TextFormat.PlainText)
+        # A long file name must not widen the dock; set so, the policy keeps that the height follows the width.
+        policy = self._left_out.sizePolicy()
+        policy.setHorizontalPolicy(QSizePolicy.Policy.Ignored)
+        self._left_out.setSizePolicy(policy)
+        self.changed.connect(self._tell_left_out)
         self._lay_out()
 
     def set_bands(self, specs: tuple[BandSpec, ...]) -> None:
         """Shows a row for each of the model's bands, filled anew where the bands differ from those before."""
         if [spec.role for spec in specs] == [spec.role for spec in self._specs] and self._rows:
             self._specs = specs
+            self._tell_left_out()
             return
         self._specs = specs
         for layers, bands in self._rows.values():
@@ -93,7 +106,8 @@ class BandTable(QWidget):
         if missing:
             return self._absence(missing, bool(chosen))
         if not chosen:
-            return tr("Choose layer and band of at least one row.")
+            others = self._other_polarisations([spec.role for spec in self._specs])
+            return others or tr("Choose layer and band of at least one row.")
         taken = [(layer.id(), band) for layer, band in chosen.values()]
         if len(set(taken)) < len(taken):
             return tr("One band is chosen twice: choose another.")
@@ -106,6 +120,14 @@ class BandTable(QWidget):
                 return str(error)
         return ""
 
+    def note(self) -> str:
+        """What a run should be known to lack with these rows, as the run itself says; empty where it lacks nothing."""
+        try:
+            sources = {role: raster_source(layer) for role, (layer, _) in self.bands().items()}
+        except SardineError:  # `problem` tells
+            return ""
+        return absent_band_note(self._specs, sources, tr)
+
     def _absence(self, missing: list[str], some_are_there: bool) -> str:
         """What to do about roles that no band was found for."""
         roles = ", ".join(missing)
@@ -115,12 +137,20 @@ class BandTable(QWidget):
             if beside is not None:
                 text = tr("The model needs {role} too: load {file}, which lies beside the scene.")
                 return text.format(role=missing[0], file=beside.name)
-            held = polarisations(scene)
-            if held and not some_are_there:
-                text = tr("The scene holds {held}; the model needs {roles}. Choose another scene, or a model for these bands.")
-                return text.format(held=", ".join(held), roles=roles)
+        others = "" if some_are_there else self._other_polarisations(missing)
+        if others:
+            return others
         text = tr("The model needs {roles}, which no layer names: choose layer and band, or load the layer that holds it.")
         return text.format(roles=roles)
+
+    def _other_polarisations(self, missing: list[str]) -> str:
+        """That the scene holds polarisations, and none of `missing`; empty where it names none."""
+        scene = QgsProject.instance().mapLayer(self._scene_id)
+        held = polarisations(scene) if isinstance(scene, QgsRasterLayer) else []
+        if not held or any(names_role(name, role) for name in held for role in missing):
+            return ""
+        text = tr("The scene holds {held}; the model needs {roles}. Choose another scene, or a model for these bands.")
+        return text.format(held=", ".join(held), roles=", ".join(missing))
 
     def parameters(self) -> dict[str, object]:
         """INPUT, BANDS, UNITS and CALIBRATION_DB of the algorithm."""
@@ -163,9 +193,17 @@ class BandTable(QWidget):
         others = [layer for layer in QgsProject.instance().mapLayers().values() if isinstance(layer, QgsRasterLayer)]
         guessed = guess_bands(list(self._rows), scene, others) if scene is not None else {}
         kept = {} if anew else self.bands()
-        for role in self._rows:
-            if role not in kept:
-                self.choose(role, *guessed.get(role, (scene, 0)))
+        if anew:
+            self._proposed = {}
+        for spec in self._specs:
+            layer, band = guessed.get(spec.role, (scene, 0))
+            proposed = (layer.id(), band) if layer is not None else ("", 0)
+            # A person may have emptied a row that a run can do without: the same is not proposed again.
+            refused = spec.optional and proposed == self._proposed.get(spec.role)
+            if spec.role not in kept and not refused:
+                self.choose(spec.role, layer, band)
+                if spec.role in self.bands():  # the list of a row may not hold a new layer yet
+                    self._proposed[spec.role] = proposed
         self.changed.emit()
 
     def _lay_out(self) -> None:
@@ -188,7 +226,13 @@ class BandTable(QWidget):
         self._grid.addWidget(self.unit, line, 1, 1, 2)
         self._grid.addWidget(self._calibration_label, line + 1, 0, 1, 2)
         self._grid.addWidget(self.calibration_db, line + 1, 2)
+        self._grid.addWidget(self._left_out, line + 2, 0, 1, 3)
         self._unit_changed()
+
+    def _tell_left_out(self) -> None:
+        text = self.note()
+        self._left_out.setText(f"⚠ {text}" if text else "")
+        self._left_out.setVisible(bool(text))
 
     def _unit_changed(self) -> None:
         for widget in (self._calibration_label, self.calibration_db):

@@ -8,6 +8,7 @@ from typing import Any
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from ...backend.absent_bands import LEFT_OUT
 from ..layers.units import unit_text
 from ..processing.job_feedback import duration_text
 from ..translation import tr
@@ -76,7 +77,7 @@ class CheckView(QWidget):
 
 
 def found_text(found: dict[str, Any]) -> str:
-    """What `backend inspect --json` found, a line each."""
+    """What `backend inspect --json` found, a line each; not that a band is left out, which stands beside the bands."""
     lines = [
         unit_text(found["unit"], found["unit_evidence"]),
         found["warp"] or tr("The scene's own pixels are used as they are."),
@@ -84,7 +85,7 @@ def found_text(found: dict[str, Any]) -> str:
             height=found["height"], width=found["width"], share=100 * found["valid_share"]
         ),
     ]
-    return "\n".join([*lines, *(f"⚠ {warning['text']}" for warning in found["warnings"])])
+    return "\n".join([*lines, *(f"⚠ {warning['text']}" for warning in found["warnings"] if warning["code"] != LEFT_OUT)])
 
 
 def cost_text(found: dict[str, Any]) -> str:

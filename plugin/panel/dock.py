@@ -264,7 +264,7 @@ class SardineDock(QgsDockWidget):
         self._look_again.start(0)
 
     def _fill_gaps(self) -> None:
-        if self.bands.problem():
+        if self.bands.problem() or self.bands.note():
             self._scene_changed()  # it may be the sibling that was missing
 
     def _scene_changed(self) -> None:

@@ -444,6 +444,14 @@
         <translation>Das Modell braucht auch {role}: {file} laden, das neben der Szene liegt.</translation>
     </message>
     <message>
+        <source>No band was given for {absent}: the map is made from {used} alone and is less reliable.</source>
+        <translation>Für {absent} wurde kein Band angegeben: Die Karte entsteht allein aus {used} und ist weniger verlässlich.</translation>
+    </message>
+    <message>
+        <source>Add {file}, which lies beside the scene.</source>
+        <translation>{file} hinzufügen, das neben der Szene liegt.</translation>
+    </message>
+    <message>
         <source>Choose layer and band of at least one row.</source>
         <translation>In mindestens einer Zeile Layer und Band wählen.</translation>
     </message>

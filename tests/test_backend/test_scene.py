@@ -389,6 +389,7 @@ def test_an_absent_optional_band_should_be_nodata(tmp_path):
     path = write_raster(tmp_path / "a.tif", db[0], descriptions=("Sigma0_VV_db",))
     with open_at([BandSource("VV", path)], card=card) as scene:
         assert scene.roles == ("VV",)
+        assert codes(scene) == {"band_left_out"}
         read = scene.read(scene.grid.full_window)
     np.testing.assert_array_equal(read[0], db[0])
     assert np.isnan(read[1]).all()

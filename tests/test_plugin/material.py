@@ -39,7 +39,8 @@ CARD = {
     "attention_block": 1,
     "training": {"simulated_only": True},
 }
-
+EITHER_BAND = {"bands": [{**band, "optional": True} for band in CARD["bands"]]}
+"""The change of the card that makes a model do with one band."""
 
 GROUND_KM2 = 100 / 0.9996**2 / 1e6
 """What a pixel of 10 m on the middle meridian of a UTM zone covers: the projection draws it smaller by its scale factor."""

@@ -75,6 +75,15 @@ def test_raster_with_ground_control_points_should_be_one_of_one_band(tmp_path: P
     assert polarisations(layers[1]) == ["VH"]
 
 
+def test_images_of_one_product_should_be_siblings_whatever_their_numbers(tmp_path: Path) -> None:
+    start = "20210809t173953-20210809t174018-039156-049f13"
+    vv = layer_of(tmp_path / f"s1a-iw-grd-vv-{start}-001.tiff", slice(0, 1))
+    vh = layer_of(tmp_path / f"s1a-iw-grd-vh-{start}-002.tiff", slice(1, 2))
+    other = layer_of(tmp_path / f"s1a-iw-grd-vh-{start.replace('049f13', '049f14')}-002.tiff", slice(1, 2))
+    assert names(guess_bands(["VV", "VH"], vv, [other, vh, vv])) == {"VV": (vv.name(), 1), "VH": (vh.name(), 1)}
+    assert sibling_file(vh, "VV") == tmp_path / f"s1a-iw-grd-vv-{start}-001.tiff"
+
+
 def test_bands_without_names_should_be_left_open(tmp_path: Path) -> None:
     scene = layer_of(tmp_path / "scene.tif")
     assert guess_bands(["VV", "VH"], scene, [scene]) == {}

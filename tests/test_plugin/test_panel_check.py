@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 from qgis.core import QgsProject, QgsRectangle
+from sardine.backend.absent_bands import LEFT_OUT
 from sardine.plugin.panel.area import DRAWN
 from sardine.plugin.panel.dock import SardineDock
+from sardine.plugin.panel.scene_check import LONGEST_MS
 
-from tests.test_plugin.panel_tools import children, finish, until_mapping
+from tests.test_plugin.material import EITHER_BAND, radar_db, write_model, write_raster
+from tests.test_plugin.panel_tools import add, children, finish, until_mapping
 
 
 def test_check_should_tell_unit_grid_and_cost_until_the_choice_changes(dock, qtbot, model, backend_python, monkeypatch) -> None:
@@ -24,6 +27,26 @@ def test_check_should_tell_unit_grid_and_cost_until_the_choice_changes(dock, qtb
     assert cost(dock).endswith(" GB of memory")
     dock.bands.unit.setCurrentIndex(dock.bands.unit.findData("power"))
     assert (dock.check.text.text(), cost(dock)) == ("", "")
+
+
+def test_check_and_run_should_say_of_a_band_left_out_what_the_panel_says(
+    dock, qtbot, backend_python, root, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("SARDINE_PYTHON", backend_python)
+    dock.model.choose(str(write_model(tmp_path / "either.safetensors", backend_python, root, **EITHER_BAND)))
+    dock.take_up(add(write_raster(tmp_path / "may_VH.tif", radar_db()[1:])))
+    write_raster(tmp_path / "may_VV.tif", radar_db()[:1])
+    dock.advanced.device.setCurrentText("cpu")
+    note = dock.bands.note()
+    assert note.startswith("No band was given for VV: the map is made from VH alone")
+    assert note.endswith(" Add may_VV.tif, which lies beside the scene.")
+    with qtbot.waitSignal(dock.check.check.ended, timeout=LONGEST_MS) as ended:
+        dock.check.button.click()
+    assert ended.args[0]["warnings"] == [{"code": LEFT_OUT, "text": note}]
+    assert note not in dock.check.text.text()  # it stands beside the bands already
+    run = finish(dock, qtbot, timeout_ms=LONGEST_MS)
+    assert (run.outcome, run.feedback.warnings) == ("done", [note])
+    assert dock.result.summary.warning.text() == f"⚠ {note}"
 
 
 def test_check_should_say_why_it_found_nothing(dock, qtbot, python) -> None:

@@ -9,12 +9,12 @@ import pytest
 from qgis.core import QgsApplication, QgsFeature, QgsGeometry, QgsProject, QgsRasterLayer, QgsRectangle, QgsVectorLayer
 from qgis.PyQt.QtCore import QObject, QUrl, pyqtSlot
 from qgis.PyQt.QtGui import QDesktopServices
-from qgis.PyQt.QtWidgets import QStyle
+from qgis.PyQt.QtWidgets import QLabel, QStyle
 from sardine.plugin.main import SardinePlugin
 from sardine.plugin.panel.area import DRAWN, POLYGONS, VISIBLE
 from sardine.plugin.panel.dock import SardineDock
 
-from tests.test_plugin.material import radar_db, write_header_only_model, write_interpreter, write_raster
+from tests.test_plugin.material import EITHER_BAND, radar_db, write_header_only_model, write_interpreter, write_raster
 from tests.test_plugin.panel_tools import add, finish, sent
 
 
@@ -52,6 +52,38 @@ def test_panel_should_explain_what_is_missing_until_it_is_there(
     assert dock.problem().startswith("The model needs VH")
     QgsProject.instance().removeAllMapLayers()
     assert dock.problem() == "Load a Sentinel-1 raster into the project."
+
+
+def test_panel_should_tell_of_a_band_that_the_model_can_do_without_and_run(
+    gui: SardinePlugin, qtbot, python, tmp_path: Path
+) -> None:
+    python("echo")
+    gui.open_panel()
+    dock = gui.dock
+    dock.model.choose(str(write_header_only_model(tmp_path / "either.safetensors", **EITHER_BAND)))
+    vv = add(write_raster(tmp_path / "may_VV.tif", radar_db()[:1]))
+    dock.take_up(vv)
+    told = dock.findChild(QLabel, "left_out")
+    assert told.text() == "⚠ No band was given for VH: the map is made from VV alone and is less reliable."
+    assert not told.isHidden()
+    vh = write_raster(tmp_path / "may_VH.tif", radar_db()[1:])
+    dock.take_up(vv)
+    assert told.text().endswith(" alone and is less reliable. Add may_VH.tif, which lies beside the scene.")
+    assert (dock.problem(), dock.run_bar.run.isEnabled()) == ("", True)
+    assert [(band["role"], band["path"]) for band in sent(finish(dock, qtbot))["bands"]] == [("VV", vv.source())]
+    layer = add(vh)
+    qtbot.waitUntil(lambda: dock.bands.note() == "", timeout=5000)
+    assert (dock.bands.bands()["VH"][0].name(), told.isHidden()) == ("may_VH", True)
+    dock.bands.choose("VH", layer, 0)
+    assert told.text().startswith("⚠ No band was given for VH: ")
+    add(write_raster(tmp_path / "june_VH.tif", radar_db()[1:]))
+    qtbot.wait(50)
+    assert list(dock.bands.bands()) == ["VV"]  # a row that was emptied stays so
+    dock.bands.choose("VV", vv, 0)
+    assert (dock.bands.note(), told.isHidden(), dock.run_bar.run.isEnabled()) == ("", True, False)
+    assert dock.problem() == "Choose layer and band of at least one row."
+    dock.take_up(add(write_raster(tmp_path / "april_HH.tif", radar_db()[:1])))
+    assert dock.problem() == "The scene holds HH; the model needs VV, VH. Choose another scene, or a model for these bands."
 
 
 def test_panel_should_refuse_layers_that_the_backend_cannot_read(dock: SardineDock, tmp_path: Path) -> None:

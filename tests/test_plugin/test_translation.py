@@ -17,7 +17,7 @@ from sardine.plugin import translation
 from scripts import package
 from tests.test_plugin.untranslated import problems, translated
 
-SOURCES = sorted((package.ROOT / "plugin").rglob("*.py"))
+SOURCES = [*sorted((package.ROOT / "plugin").rglob("*.py")), package.ROOT / "backend" / "absent_bands.py"]
 LANGUAGES = sorted((package.ROOT / "resources" / "i18n").glob("sardine_*.ts"))
 
 
