@@ -14,7 +14,7 @@ def card_html(card: ModelCard) -> str:
     optional = tr("{band} (optional)")
     bands = ", ".join(optional.format(band=band.role) if band.optional else band.role for band in card.bands)
     parts = [
-        f"<p>{escape(card.description)}</p>",
+        *(f"<p>{escape(paragraph)}</p>" for paragraph in card.description.splitlines() if paragraph.strip()),
         _row(tr("Bands"), escape(bands)),
         _row(
             tr("Pixels"), escape(tr("{spacing:g} m, patches of {patch} pixels").format(spacing=card.spacing_m, patch=card.patch_px))
@@ -48,7 +48,17 @@ def trained_on(card: ModelCard) -> str:
     if card.training.get("simulated_only"):
         what = tr("{count} simulated scenes").format(count=scenes) if known else tr("simulated scenes")
         return tr("{what} and no real one: a demonstration, not for use").format(what=what)
+    real = _real_places(card.training.get("data"))
+    if known and 0 < real < scenes:
+        return tr("{simulated} simulated scenes and scenes of {real} real places").format(simulated=scenes - real, real=real)
     return tr("{count} scenes").format(count=scenes) if known else tr("data that the card does not tell")
+
+
+def _real_places(data: object) -> int:
+    """How many real places are named in a card's `training.data`; 0 where it is of another form."""
+    stores = data.get("stores") if isinstance(data, dict) else None
+    named = [store.get("real_places") for store in stores if isinstance(store, dict)] if isinstance(stores, list) else []
+    return sum(len(places) for places in named if isinstance(places, list))
 
 
 def _table(heading: str, rows: str) -> str:

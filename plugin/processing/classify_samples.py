@@ -181,8 +181,8 @@ class ClassifySamplesAlgorithm(_MapAlgorithm):
                 enum("FEATURES", tr("What it sees"), GROUPS, allowMultiple=True, defaultValue=["db"], usesStaticStrings=True),
                 tr(
                     "db: means and deviations of the backscatter; takes no run of the network. attention of each head and tokens "
-                    "(components of the embeddings) are worth a try with a model pre-trained on real scenes; with the bundled "
-                    "one they brought nothing sure."
+                    "(components of the embeddings) are worth a try with a model pre-trained on real scenes; with one trained on "
+                    "simulated scenes alone they brought nothing sure."
                 ),
             ),
             ours.helped(

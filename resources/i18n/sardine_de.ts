@@ -344,6 +344,10 @@
         <translation>simulierte Szenen</translation>
     </message>
     <message>
+        <source>{simulated} simulated scenes and scenes of {real} real places</source>
+        <translation>{simulated} simulierte Szenen und Szenen von {real} echten Orten</translation>
+    </message>
+    <message>
         <source>{what} and no real one: a demonstration, not for use</source>
         <translation>{what} und keine echte: zur Vorführung, nicht zur Verwendung</translation>
     </message>
@@ -2366,8 +2370,8 @@ Rechnet auf: {devices}</translation>
         <translation>Aufmerksamkeit und Einbettungen einer Szene werden einmal berechnet und für den nächsten Lauf behalten. Der Klassifikator kann gespeichert und mit &lt;i&gt;Karte mit gespeichertem Klassifikator&lt;/i&gt; auf andere Szenen angewandt werden.</translation>
     </message>
     <message>
-        <source>db: means and deviations of the backscatter; takes no run of the network. attention of each head and tokens (components of the embeddings) are worth a try with a model pre-trained on real scenes; with the bundled one they brought nothing sure.</source>
-        <translation>db: Mittel und Streuungen der Rückstreuung; braucht keinen Lauf des Netzes. attention jedes Kopfes und tokens (Komponenten der Einbettungen) sind mit einem auf echten Szenen vortrainierten Modell einen Versuch wert; mit dem mitgelieferten brachten sie nichts Sicheres.</translation>
+        <source>db: means and deviations of the backscatter; takes no run of the network. attention of each head and tokens (components of the embeddings) are worth a try with a model pre-trained on real scenes; with one trained on simulated scenes alone they brought nothing sure.</source>
+        <translation>db: Mittel und Streuungen der Rückstreuung; braucht keinen Lauf des Netzes. attention jedes Kopfes und tokens (Komponenten der Einbettungen) sind mit einem auf echten Szenen vortrainierten Modell einen Versuch wert; mit einem nur auf simulierten Szenen trainierten brachten sie nichts Sicheres.</translation>
     </message>
     <message>
         <source>The whole log: {file}</source>

@@ -25,11 +25,11 @@ from backend.job import run_job
 from backend.model_card import ModelCard, read_header
 from backend.protocol import ATTENTION_SCOPES, BandSource, JobRequest, OutputPaths
 from backend.windows import lay_windows
+from tests.benchmarks.inference import starter_model
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-ROOT = Path(__file__).parents[2]
 SIDE = 3
 """Patches on either side that are compared."""
 
@@ -113,7 +113,7 @@ def draw(found: dict[str, dict[str, np.ndarray]], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenes", nargs="+", type=Path)
-    parser.add_argument("--model", type=Path, default=ROOT / "resources" / "models" / "sardine-starter.safetensors")
+    parser.add_argument("--model", type=Path, default=starter_model(), help="a model file; the starter if left out")
     parser.add_argument("--overlap", type=float, default=0.125)
     parser.add_argument("--picture", type=Path)
     arguments = parser.parse_args()

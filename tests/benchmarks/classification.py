@@ -25,6 +25,7 @@ import rasterio
 from affine import Affine
 
 from backend.protocol import BandSource, ClassifySamplesRequest, SceneInput, encode
+from tests.benchmarks.inference import starter_model
 
 ROOT = Path(__file__).parents[2]
 SIDE_PX = 4096
@@ -103,7 +104,7 @@ def preview(request: ClassifySamplesRequest) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=ROOT / "resources/models/sardine-starter.safetensors")
+    parser.add_argument("--model", type=Path, default=starter_model(), help="a model file; the starter if left out")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--without-features", action="store_true", help="measure what needs no run of the network")
     chosen = parser.parse_args()

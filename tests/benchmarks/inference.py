@@ -78,6 +78,13 @@ def bundled_model() -> Path:
     return next((ROOT / "resources" / "models").glob("*.safetensors"))
 
 
+def starter_model() -> Path:
+    """The model that saw simulated scenes alone, which docs/samples.md and docs/attention_scopes.png are of; the bundled one began
+    from it.
+    """
+    return ROOT / "training" / "models" / "sardine-starter.safetensors"
+
+
 def end_to_end(scene: Path, model: Path, folder: Path, device: str, precision: str) -> dict[str, float]:
     """Seconds, peak MB and windows of one `predict` with land cover, confidence and attention."""
     command = [sys.executable, "-m", "backend", "predict", "--band", f"VV={scene}:1", "--band", f"VH={scene}:2", "--units", "db"]

@@ -32,6 +32,7 @@ from backend.model_card import read_header
 from backend.network.model import build_model
 from backend.network.model_file import save_model
 from backend.protocol import BandSource, SceneInput
+from tests.benchmarks.inference import starter_model
 
 SETS = {"dB": ("db",), "dB + attention": ("attention", "db"), "dB + tokens": ("tokens", "db"), "all": GROUPS}
 SIDE_PX = 9
@@ -194,7 +195,7 @@ def main() -> None:
     parser.add_argument("--pair", nargs=2, type=Path, action="append", default=[], metavar=("SCENE", "LABEL"))
     parser.add_argument("--water", action="store_true", help="labels are 0 land, 1 water, 255 not known")
     parser.add_argument("--last", type=int, default=12, help="how many of the folder's last scenes")
-    parser.add_argument("--model", type=Path, default=Path("resources/models/sardine-starter.safetensors"))
+    parser.add_argument("--model", type=Path, default=starter_model(), help="a model file; the starter if left out")
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--polygons", type=int, nargs="+", default=[3, 10, 30])
     parser.add_argument("--methods", nargs="+", default=["forest", "logistic"])

@@ -10,10 +10,13 @@ import subprocess
 import pytest
 import rasterio
 
+from backend.model_card import read_header
 from scripts import package
 from tests.test_desktop.conftest import CREATES, Visit, places
 
 ROOT = package.ROOT
+(MODEL,) = (ROOT / "resources/models").glob("*.safetensors")
+MODEL_NAME = read_header(MODEL).card.name
 
 
 def test_qgis_should_end_well(visit: Visit) -> None:
@@ -56,7 +59,7 @@ def test_clicks_alone_should_lead_to_styled_layers(visit: Visit) -> None:
         "Confidence": "singlebandgray",
         "Attention": "singlebandpseudocolor",
     }
-    assert visit.told("groups") == [f"{name} · SARdine starter (simulated data only)"]
+    assert visit.told("groups") == [f"{name} · {MODEL_NAME}"]
 
 
 def test_samples_drawn_on_the_map_should_become_a_map_of_their_classes(visit: Visit) -> None:
@@ -71,7 +74,7 @@ def test_samples_drawn_on_the_map_should_become_a_map_of_their_classes(visit: Vi
 
 
 def test_cancel_should_leave_nothing(visit: Visit) -> None:
-    assert visit.told("cancel") == f"Nothing of {visit.scene.stem} · SARdine starter (simulated data only) was kept."
+    assert visit.told("cancel") == f"Nothing of {visit.scene.stem} · {MODEL_NAME} was kept."
     assert visit.told("parts_after_cancel") == []
 
 
@@ -94,8 +97,7 @@ def test_qgis_process_should_run_what_was_installed(visit: Visit, tmp_path) -> N
     line = ["qgis_process", "run", "sardine:landcover", "--", f"INPUT={visit.scene}", f"LANDCOVER={tmp_path / 'installed.tif'}"]
     done = subprocess.run([*line, "DEVICE=cpu"], env=environ, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
-    model = ROOT / "resources/models/sardine-starter.safetensors"
-    line = ["predict", "--band", f"VV={visit.scene}:1", "--band", f"VH={visit.scene}:2", "--model", str(model), "--device", "cpu"]
+    line = ["predict", "--band", f"VV={visit.scene}:1", "--band", f"VH={visit.scene}:2", "--model", str(MODEL), "--device", "cpu"]
     clone = [str(visit.python), "-m", "backend", *line, "--landcover", str(tmp_path / "clone.tif")]
     subprocess.run(clone, check=True, cwd=ROOT, timeout=300)
     with rasterio.open(tmp_path / "installed.tif") as installed, rasterio.open(tmp_path / "clone.tif") as expected:

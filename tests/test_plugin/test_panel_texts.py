@@ -12,7 +12,7 @@ from sardine.backend.model_card import ModelCard, read_header
 from sardine.backend.protocol import JobResult, decode
 from sardine.plugin.layers.class_areas import areas_text, class_areas
 from sardine.plugin.layers.metadata import metadata_of
-from sardine.plugin.panel.model_text import card_html
+from sardine.plugin.panel.model_text import card_html, trained_on
 from sardine.plugin.panel.outputs import free_paths
 from sardine.plugin.report import plugin_version, shorten
 
@@ -66,6 +66,25 @@ def test_card_should_be_shown_with_nothing_of_it_taken_for_markup(card: ModelCar
     assert "VV, VH" in html
     assert 'background-color:#0064c8"' in html
     assert "no real one" in html
+
+
+def test_card_should_make_a_paragraph_of_each_line_of_the_description(card: ModelCard) -> None:
+    html = card_html(dataclasses.replace(card, description="For a first look.\n\nKnown to fail: <layover>.\n"))
+    assert html.startswith("<p>For a first look.</p><p>Known to fail: &lt;layover&gt;.</p><p><b>")
+
+
+@pytest.mark.parametrize(
+    ("stores", "told"),
+    [
+        ([{"real_places": ["Berlin", "Para"]}, {"real_places": []}], "5 simulated scenes and scenes of 2 real places"),
+        ([{"real_places": ["a", "b", "c", "d", "e", "f", "g"]}], "7 scenes"),
+        ([{"real_places": 3}, "a store"], "7 scenes"),
+        (None, "7 scenes"),
+    ],
+)
+def test_card_should_tell_simulated_scenes_from_real_places(card: ModelCard, stores: object, told: str) -> None:
+    training = {"simulated_only": False, "scenes": 7, "data": {"stores": stores}}
+    assert trained_on(dataclasses.replace(card, training=training)) == told
 
 
 def test_results_should_be_numbered_together_and_replace_nothing(tmp_path: Path) -> None:
