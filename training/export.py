@@ -78,7 +78,10 @@ def _two_digits(value: Tensor) -> float:
 def finished_card(config: ExportConfig, checkpoint: Checkpoint) -> ModelCard:
     """The card of the run, with name, licence, provenance and every figure together with what it was measured on."""
     draft = ModelCard.from_json(checkpoint.card)
-    metrics = [*_own_metrics(draft, checkpoint.report), *_measured(config.measures)]
+    settings = json.loads(checkpoint.config)
+    # With one validation, after the last step, there was nothing to choose.
+    chosen = 0 < settings.get("validate_steps", 0) < settings.get("steps", 0)
+    metrics = [*_own_metrics(draft, checkpoint.report, chosen), *_measured(config.measures)]
     return dataclasses.replace(
         draft,
         name=config.name,
@@ -113,15 +116,15 @@ def _saw_simulated_alone(report: dict[str, Any]) -> bool:
     return report["data"]["real_chips"] == 0 and all(before)
 
 
-def _own_metrics(draft: ModelCard, report: dict[str, Any]) -> list[Metric]:
-    """The figures of the run's last validation."""
+def _own_metrics(draft: ModelCard, report: dict[str, Any], chosen: bool) -> list[Metric]:
+    """The figures of the run's last validation; `chosen`: it had others before, of which the best gave the weights."""
     if not draft.classes:
         return []
     scores, validation = report["scores"], report["validation"]
     kind = "simulated " if validation["simulated"] else ""
     on = (
         f"{validation['chips']} {kind}validation chips of {validation['places']} places ({', '.join(validation['stores'])}), "
-        "none trained on; the weights were chosen by them"
+        f"none trained on; {'the weights were chosen' if chosen else 'the temperature was fitted'} by them"
     )
     named = [(f"IoU {item.name}", float(iou)) for item, iou in zip(draft.classes, scores["iou"], strict=True)]
     figures = [("mean IoU", float(scores["mean_iou"])), ("overall accuracy", float(scores["overall_accuracy"])), *named]

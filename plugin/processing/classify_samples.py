@@ -181,8 +181,8 @@ class ClassifySamplesAlgorithm(_MapAlgorithm):
                 enum("FEATURES", tr("What it sees"), GROUPS, allowMultiple=True, defaultValue=["db"], usesStaticStrings=True),
                 tr(
                     "db: means and deviations of the backscatter; takes no run of the network. attention of each head and tokens "
-                    "(components of the embeddings) are worth a try with a model pre-trained on real scenes; with one trained on "
-                    "simulated scenes alone they brought nothing sure."
+                    "(components of the embeddings) need one; with a model of simulated scenes and with a pre-trained encoder they "
+                    "brought nothing sure, with the bundled model that was not measured."
                 ),
             ),
             ours.helped(

@@ -2370,8 +2370,8 @@ Rechnet auf: {devices}</translation>
         <translation>Aufmerksamkeit und Einbettungen einer Szene werden einmal berechnet und für den nächsten Lauf behalten. Der Klassifikator kann gespeichert und mit &lt;i&gt;Karte mit gespeichertem Klassifikator&lt;/i&gt; auf andere Szenen angewandt werden.</translation>
     </message>
     <message>
-        <source>db: means and deviations of the backscatter; takes no run of the network. attention of each head and tokens (components of the embeddings) are worth a try with a model pre-trained on real scenes; with one trained on simulated scenes alone they brought nothing sure.</source>
-        <translation>db: Mittel und Streuungen der Rückstreuung; braucht keinen Lauf des Netzes. attention jedes Kopfes und tokens (Komponenten der Einbettungen) sind mit einem auf echten Szenen vortrainierten Modell einen Versuch wert; mit einem nur auf simulierten Szenen trainierten brachten sie nichts Sicheres.</translation>
+        <source>db: means and deviations of the backscatter; takes no run of the network. attention of each head and tokens (components of the embeddings) need one; with a model of simulated scenes and with a pre-trained encoder they brought nothing sure, with the bundled model that was not measured.</source>
+        <translation>db: Mittel und Streuungen der Rückstreuung; braucht keinen Lauf des Netzes. attention jedes Kopfes und tokens (Komponenten der Einbettungen) brauchen einen; mit einem Modell aus simulierten Szenen und mit einem vortrainierten Encoder brachten sie nichts Sicheres, mit dem mitgelieferten Modell ist das nicht gemessen.</translation>
     </message>
     <message>
         <source>The whole log: {file}</source>

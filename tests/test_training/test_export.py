@@ -141,6 +141,7 @@ def test_card_should_tell_where_the_model_comes_from(runs: Path, tmp_path: Path)
     assert [item.code for item in card.classes] == [10, 30, 40, 50, 80]
     assert card.metrics[-1].measured_on == "two chips"
     assert all("simulated validation chips" in metric.measured_on for metric in card.metrics[:-1])
+    assert all("the temperature was fitted by them" in metric.measured_on for metric in card.metrics[:-1])  # one validation
     checkpoint = load_checkpoint(runs / "plain")
     assert card.temperature == checkpoint.report["temperature"]
     ours = build_model(card)
