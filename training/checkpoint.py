@@ -84,10 +84,14 @@ def append_metrics(folder: Path, **values: Any) -> None:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Replaces the folder's checkpoint in one step: an interrupted write leaves the last one whole."""
+    """Replaces the folder's checkpoint in one step: an interrupted write, or a full disk, leaves the last one whole and no part."""
     part = folder / (CHECKPOINT + ".part")
-    torch.save({**dataclasses.asdict(checkpoint), "report": json.dumps(checkpoint.report)}, part)
-    part.replace(folder / CHECKPOINT)
+    try:
+        torch.save({**dataclasses.asdict(checkpoint), "report": json.dumps(checkpoint.report)}, part)
+        part.replace(folder / CHECKPOINT)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:

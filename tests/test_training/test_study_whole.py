@@ -208,7 +208,7 @@ def test_a_study_should_say_what_it_leaves_out_and_what_it_needs(ready: Path, ca
     assert "the real part is left out" in report
     assert "Learnt on real places" not in report
     assert run_study(ready, encoder=ready / "nowhere") == 2
-    assert "training.run pretrain" in capsys.readouterr().err
+    assert "configs/bundled/pretrain.yaml" in capsys.readouterr().err
     assert run_study(ready, simulated=ready / "nowhere") == 2
     assert "training.run chips" in capsys.readouterr().err
     assert run_study(ready, out=ready / "other", crop_px=30) == 2
