@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The model card: what a model file says of itself. Standard library alone: the plugin reads it before any backend exists.
+"""The model card: what a model file says of itself, and which of its bands a scene lacks. Standard library alone: the plugin
+reads it before any backend exists.
 
 A model is one `.safetensors` file: eight bytes of header length, a JSON header, tensor bytes
 (https://huggingface.co/docs/safetensors/index#format). The card is JSON text under the header's metadata key
@@ -13,10 +14,10 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from .protocol import ErrorCode, SardineError
 
@@ -31,6 +32,12 @@ MAX_HEADER_BYTES = 16 * 2**20
 """Ours is about 30 kB; the safetensors library itself stops at 100 MB."""
 
 DTYPE_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+
+LEFT_OUT = "band_left_out"
+"""The code of the warning that `absent_band_note` is the text of."""
+POLARISATION = re.compile(r"(?<![a-z])(vv|vh|hh|hv)(?![a-z])|(?<![a-z])(vv|vh|hh|hv)(?=db)", re.IGNORECASE)
+_GRD_IMAGE = re.compile(r"(s1[a-d]-\w+-grd-.+-00)([12])((?:-cog)?)", re.IGNORECASE)
+"""A measurement's name, which ends with the number of its image in the product: 1 is co-polarised, 2 cross-polarised."""
 
 
 @dataclass(frozen=True)
@@ -365,3 +372,58 @@ def _header_error(name: str, problem: str) -> SardineError:
         "A .safetensors file exported by SARdine is needed.",
         "Choose another file.",
     )
+
+
+def absent_band_note(specs: Sequence[BandSpec], sources: Mapping[str, str], tr: Callable[[str], str] = str) -> str:
+    """Which optional bands of `specs` are absent, what the map is made from, and the file to add where one lies beside.
+
+    `sources` is the file of each role that is there; `tr` translates. Empty where no optional band is absent, or all are.
+    """
+    absent = [spec.role for spec in specs if spec.optional and spec.role not in sources]
+    used = [spec.role for spec in specs if spec.role in sources]
+    if not absent or not used:
+        return ""
+    text = tr("No band was given for {absent}: the map is made from {used} alone and is less reliable.")
+    text = text.format(absent=", ".join(absent), used=", ".join(used))
+    taken = {Path(source) for source in sources.values()}
+    siblings = (sibling_file(source, role) for role in absent for source in sources.values())
+    beside = next((found for found in siblings if found is not None and found not in taken), None)
+    if beside is None:
+        return text
+    addition = tr("Add {file}, which lies beside the scene.")
+    return f"{text} {addition.format(file=beside.name)}"
+
+
+def sibling_file(path: str, role: str) -> Optional[Path]:
+    """The file beside `path` whose name has the polarisation of `role` in the place of its own; None: there is none."""
+    own, wanted = Path(path), POLARISATION.search(role)
+    if wanted is None or not _is_file(own):
+        return None
+    polarisation = wanted.group(0).lower()
+
+    def replaced(match: re.Match[str]) -> str:
+        return polarisation.upper() if match.group(0).isupper() else polarisation
+
+    name = POLARISATION.sub(replaced, own.stem)
+    if name == own.stem:
+        return None
+    image = _GRD_IMAGE.fullmatch(name)
+    names = [name, *([f"{image[1]}{3 - int(image[2])}{image[3]}"] if image else [])]
+    return next((found for found in (own.with_name(each + own.suffix) for each in names) if _is_file(found)), None)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file system takes: sources of GDAL are not always files
+        return False
+
+
+def without_image_number(name: str) -> str:
+    """`name` without what tells two images of one GRD product apart beside their polarisation; other names as they are.
+
+    >>> without_image_number("s1a-iw-grd-vv-20210809t173953-049f13-001"), without_image_number("may_VV_001")
+    ('s1a-iw-grd-vv-20210809t173953-049f13-00', 'may_VV_001')
+    """
+    image = _GRD_IMAGE.fullmatch(name)
+    return f"{image[1]}{image[3]}" if image else name

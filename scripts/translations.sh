@@ -4,7 +4,7 @@
 # in Qt Linguist, or in the file. A new language: LANGUAGES="de fr" scripts/translations.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
-mapfile -t sources < <(git ls-files 'plugin/*.py' backend/absent_bands.py)
+mapfile -t sources < <(git ls-files 'plugin/*.py' backend/model_card.py)
 for language in ${LANGUAGES:-$(cd resources/i18n && ls sardine_*.ts | sed 's/sardine_\(.*\)\.ts/\1/')}; do
   file=resources/i18n/sardine_$language.ts
   # pylupdate5 knows no context of a plain function: it files tr("…") under @default.

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = ("protocol", "model_card", "grid", "sibling_files", "absent_bands")
+SHARED = ("protocol", "model_card", "grid")
 """The backend's modules that the plugin may import: standard library alone."""
 OWN = ("plugin", "backend", "training")
 

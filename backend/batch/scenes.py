@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ..model_card import POLARISATION
 from ..protocol import RASTERS, BandSource, BatchScene, ErrorCode, SardineError
 from ..scene.bands import polarisation_of
 from ..scene.safe_product import product_path
-from ..sibling_files import POLARISATION
 
 RASTER_SUFFIXES = (".tif", ".tiff", ".vrt")
 

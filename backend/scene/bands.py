@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..model_card import BandSpec
+from ..model_card import POLARISATION, BandSpec
 from ..protocol import BandSource, ErrorCode, SardineError
-from ..sibling_files import POLARISATION
 from .sources import RasterInfo
 
 POLARISATIONS = ("VV", "VH", "HH", "HV")

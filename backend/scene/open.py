@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..absent_bands import LEFT_OUT, absent_band_note
-from ..model_card import BandSpec, ModelCard
+from ..model_card import LEFT_OUT, BandSpec, ModelCard, absent_band_note
 from ..protocol import UNITS, BandSource, ErrorCode, SardineError
 from ..radiometry import HIGHEST_DB, LOWEST_DB, require_calibration, to_db
 from .bands import RoleBand, resolve_bands

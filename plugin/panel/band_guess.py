@@ -9,8 +9,8 @@ from pathlib import Path
 
 from qgis.core import Qgis, QgsRasterLayer
 
-from ...backend import sibling_files
-from ...backend.sibling_files import POLARISATION, without_image_number
+from ...backend import model_card
+from ...backend.model_card import POLARISATION, without_image_number
 
 LayerBand = tuple[QgsRasterLayer, int]
 
@@ -77,7 +77,7 @@ def _bands(layer: QgsRasterLayer) -> list[int]:
 
 def sibling_file(layer: QgsRasterLayer, role: str) -> Path | None:
     """The file beside that of `layer` whose name has the polarisation of `role` in the place of its own; None: there is none."""
-    return sibling_files.sibling_file(layer.source().split("|", 1)[0], role)
+    return model_card.sibling_file(layer.source().split("|", 1)[0], role)
 
 
 def split_polarisation(name: str) -> tuple[str, str]:

@@ -8,8 +8,7 @@ from qgis.gui import QgsMapLayerComboBox, QgsRasterBandComboBox
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QComboBox, QDoubleSpinBox, QGridLayout, QLabel, QSizePolicy, QWidget
 
-from ...backend.absent_bands import absent_band_note
-from ...backend.model_card import BandSpec
+from ...backend.model_card import BandSpec, absent_band_note
 from ...backend.protocol import SardineError
 from ..layers.request import raster_source
 from ..layers.units import unit_labels

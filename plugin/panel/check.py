@@ -8,7 +8,7 @@ from typing import Any
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from ...backend.absent_bands import LEFT_OUT
+from ...backend.model_card import LEFT_OUT
 from ..layers.units import unit_text
 from ..processing.job_feedback import duration_text
 from ..translation import tr

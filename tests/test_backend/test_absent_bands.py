@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.absent_bands import absent_band_note
 from backend.inspect import as_text, inspect
-from backend.model_card import BandSpec
+from backend.model_card import BandSpec, absent_band_note, sibling_file
 from backend.protocol import BandSource
-from backend.sibling_files import sibling_file
 from tests.test_backend.cards import VH, VV, small_card
 from tests.test_backend.rasters import backscatter_db, write_raster
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from qgis.core import QgsProject, QgsRectangle
-from sardine.backend.absent_bands import LEFT_OUT
+from sardine.backend.model_card import LEFT_OUT
 from sardine.plugin.panel.area import DRAWN
 from sardine.plugin.panel.dock import SardineDock
 from sardine.plugin.panel.scene_check import LONGEST_MS

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import string
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
@@ -12,12 +13,14 @@ import pytest
 import sardine
 from qgis.core import QgsApplication
 from qgis.PyQt.QtCore import QLocale, QTranslator
+from sardine.backend.model_card import absent_band_note
 from sardine.plugin import translation
 
 from scripts import package
 from tests.test_plugin.untranslated import problems, translated
 
-SOURCES = [*sorted((package.ROOT / "plugin").rglob("*.py")), package.ROOT / "backend" / "absent_bands.py"]
+PLUGIN = sorted((package.ROOT / "plugin").rglob("*.py"))
+SOURCES = [*PLUGIN, package.ROOT / "backend" / "model_card.py"]  # which has one text that the panel shows
 LANGUAGES = sorted((package.ROOT / "resources" / "i18n").glob("sardine_*.ts"))
 
 
@@ -47,9 +50,15 @@ def messages(path: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PLUGIN, ids=lambda path: path.name)
 def test_sources_should_show_nothing_that_cannot_be_translated(path: Path) -> None:
     assert problems(path.read_text(encoding="utf-8")) == []
+
+
+def test_the_note_on_absent_bands_should_show_nothing_that_cannot_be_translated() -> None:
+    source = inspect.getsource(absent_band_note)
+    assert len(translated(source)) == 2
+    assert problems(source) == []
 
 
 @pytest.mark.parametrize("path", LANGUAGES, ids=lambda path: path.name)
