@@ -184,7 +184,8 @@ class FinetuneConfig:
 
     class_bias: tuple[float, ...] = ()
     """Added to the logits of each class, in the order of `data.classes`, wherever the network is scored and in the exported file;
-    never in the loss. Above 0 a class is chosen sooner, as if its pixels had been exp(bias) times as common. Empty: nothing."""
+    never in the loss. Above 0 a class is chosen sooner, as if its pixels had been exp(bias) times as common; a training that
+    begins from an exported file begins with what that holds. Empty: nothing."""
 
     ema_decay: float = 0.998
     """Decay of the averaged weights, which are the ones that are kept. 0: no averaging."""
